@@ -1,0 +1,19 @@
+#pragma once
+/* Bytes as text: hex, base64, bech32. Decoders are strict, because the texts are signed or hashed.
+ */
+#include "basic/macro.h"
+
+void hex_encode(const void *data, size_t size, char *ret); /* 2 * size + 1 bytes, lowercase */
+/* Exactly size bytes from 2 * size lowercase digits and nothing behind them. -EINVAL. */
+int hex_decode(const char *hex, void *ret, size_t size);
+
+#define HEX32_MAX 65 /* 32 bytes as hex, with the NUL */
+#define HEX64_MAX 129
+
+/* Standard alphabet, padded; the decoder refuses blanks, newlines and wrong padding. */
+int base64_encode(const void *data, size_t size, char **ret);
+int base64_decode(const char *text, size_t size, uint8_t **ret, size_t *ret_size);
+
+/* BIP-173 with a length that the caller limits. Data are bytes; the five-bit form is inside. */
+int bech32_encode(const char *hrp, const uint8_t *data, size_t size, char **ret);
+int bech32_decode(const char *text, size_t max, char **ret_hrp, uint8_t **ret, size_t *ret_size);
