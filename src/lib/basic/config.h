@@ -1,0 +1,93 @@
+#pragma once
+/* Settings: one table (config.c) is the parser, the defaults, `pylon config show` and what the man
+ * page pylon.toml(5) is checked against. Every key has a default; a missing file is an empty one.
+ */
+#include "basic/buffer.h"
+
+typedef enum Network {
+        NETWORK_MAINNET,
+        NETWORK_TESTNET,
+        NETWORK_SIGNET,
+        NETWORK_REGTEST,
+        _NETWORK_MAX,
+} Network;
+const char *network_name(Network n);
+
+typedef enum Switch { SWITCH_NO, SWITCH_YES, SWITCH_AUTO, _SWITCH_MAX } Switch;
+
+#define CONFIG_KINDS_MAX 64
+typedef struct ConfigKinds {
+        uint16_t kinds[CONFIG_KINDS_MAX];
+        size_t n_kinds;
+} ConfigKinds;
+
+typedef struct Config {
+        char *name, *description; /* for the announcement; description may be "" */
+        char **relays;            /* ws:// and wss:// URLs; the local relay's while on regtest */
+        int64_t min_price_msats;
+        bool require_payment;
+        char *default_model;
+        char **backend_preference;
+        char *data_dir; /* "": the usual place */
+        Network network;
+        bool enable_payments;
+        struct {
+                uint32_t max_concurrent_jobs, queue_max, per_customer_max;
+                usec_t job_timeout, accept_age, drain_timeout;
+                ConfigKinds kinds; /* none: every kind that a backend serves */
+        } provider;
+        struct {
+                uint32_t max_bits, workers; /* 0 workers: the spare cores */
+        } pow;
+        struct {
+                Switch local; /* see config_local_relay() */
+                char *listen; /* HOST:PORT, a loopback address */
+                char **allowed_origins;
+                char *ca_file; /* "": the system's */
+                uint32_t outbox_max;
+        } relay;
+        struct {
+                char *level; /* err warning notice info debug */
+                uint64_t max_size;
+        } log;
+        struct {
+                bool auto_start_agents;
+        } host;
+} Config;
+
+typedef enum ConfigSeverity {
+        CONFIG_ERROR,   /* the file cannot be used */
+        CONFIG_WARNING, /* most likely a mistake: a key nobody knows */
+        CONFIG_NOTICE,  /* known, and without effect in this version */
+        _CONFIG_SEVERITY_MAX,
+} ConfigSeverity;
+
+typedef struct ConfigRemark {
+        ConfigSeverity severity;
+        unsigned line, column; /* from 1; 0: about the whole file */
+        const char *text;      /* a sentence without full stop */
+} ConfigRemark;
+typedef void (*config_remark_t)(const ConfigRemark *remark, void *userdata);
+
+/* Reads all of the file even where it has errors, so that a person sees every remark at once.
+ * -EBADMSG: there were errors. -ENOMEM and what opening a file may say. A missing file is empty. */
+int config_load(const char *path, config_remark_t remark, void *userdata, Config **ret);
+int config_parse(const char *text, size_t size, config_remark_t remark, void *userdata,
+                Config **ret);
+/* The same with each remark in the log; what services want. */
+int config_load_logged(const char *path, Config **ret);
+Config *config_free(Config *c);
+DEFINE_CLEANUP(Config, config_free)
+
+/* [relay] local = "auto" means: on regtest. */
+bool config_local_relay(const Config *c);
+
+/* The rows of the table, for `config show` and for the check of the man page. */
+typedef struct ConfigItem ConfigItem;
+const ConfigItem *config_item_at(size_t i);              /* NULL behind the last */
+const char *config_item_section(const ConfigItem *item); /* "" for the keys without a section */
+const char *config_item_key(const ConfigItem *item);
+const char *config_item_default(const ConfigItem *item); /* as TOML text */
+const char *config_item_help(const ConfigItem *item);
+/* The value as text that is both TOML and JSON. */
+int config_item_write(const ConfigItem *item, const Config *c, Buffer *b);

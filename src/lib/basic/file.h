@@ -1,0 +1,23 @@
+#pragma once
+/* Files: read with a limit, replaced as a whole, locked. */
+#include "basic/macro.h"
+
+/* All of a regular file, with a NUL behind it that does not count. -EFBIG above max bytes. */
+int read_whole(const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* Replaces the file at once or not at all, readable by the owner only (0600), and durable when this
+ * returns: a temporary file, fsync, rename, fsync of the directory. */
+int write_atomic(const char *path, const void *data, size_t size);
+/* The same, but -EEXIST where there is a file already. */
+int write_new(const char *path, const void *data, size_t size);
+
+/* All bytes or an error; what has been written by then stays. */
+int write_all(int fd, const void *data, size_t size);
+
+/* Makes the directory and its parents, new ones for the owner only (0700). */
+int mkdir_p(const char *path);
+
+/* Opens or makes the file and takes its lock for as long as the descriptor lives; writes our PID
+ * into it. -EAGAIN: somebody has it; *ret_holder is then the PID that was written there, 0 if
+ * unknown. */
+int lock_file(const char *path, int *ret_fd, pid_t *ret_holder);
