@@ -14,6 +14,7 @@ int hex_decode(const char *hex, void *ret, size_t size);
 int base64_encode(const void *data, size_t size, char **ret);
 int base64_decode(const char *text, size_t size, uint8_t **ret, size_t *ret_size);
 
-/* BIP-173 with a length that the caller limits. Data are bytes; the five-bit form is inside. */
+/* BIP-173 with a length that the caller limits. Data are bytes; the five-bit form is inside.
+ * -EINVAL: not bech32; -E2BIG: longer than max; -EBADMSG: its data are not whole bytes. */
 int bech32_encode(const char *hrp, const uint8_t *data, size_t size, char **ret);
 int bech32_decode(const char *text, size_t max, char **ret_hrp, uint8_t **ret, size_t *ret_size);

@@ -24,5 +24,6 @@ DEFINE_CLEANUP(char *, strv_free)
 #define _cleanup_strv_     _cleanup_(strv_freep)
 #define STRV_FOREACH(s, l) for (char *const *s = (l); s && *s; s++)
 
-/* The distance in edits, for "did you mean". */
+/* The distance in edits, for "did you mean". Of longer texts it says the longer one's length. */
+#define EDIT_DISTANCE_MAX 128
 size_t edit_distance(const char *a, const char *b);
