@@ -1,6 +1,6 @@
 #pragma once
-/* Event: NIP-01. Parsing and verifying are one step: no Event exists whose id and signature have not
- * been checked, here or by our own relay process. Immutable and counted. */
+/* Event: NIP-01. Parsing and verifying are one step: no Event exists whose id and signature have
+ * not been checked, here or by our own relay process. Immutable and counted. */
 #include "basic/buffer.h"
 #include "basic/secp.h"
 
@@ -38,7 +38,8 @@ const char *event_json(const Event *e, size_t *ret_size);
 
 /* The first tag of this name with at least two values: its first value, or NULL. */
 const char *event_tag_value(const Event *e, const char *name);
-const Tag *event_find_tag(const Event *e, const char *name, const Tag *after); /* NULL: from the start */
+const Tag *event_find_tag(
+                const Event *e, const char *name, const Tag *after); /* NULL: from the start */
 bool event_has_tag(const Event *e, const char *name, const char *value);
 
 typedef enum KindClass {
@@ -53,13 +54,14 @@ KindClass kind_class(uint16_t kind);
 /* NIP-40: the time in seconds, or INT64_MAX where the event does not expire. */
 int64_t event_expiration(const Event *e);
 
-/* Draft: an event before it has an id and a signature. What a service asks the signer to sign is the
- * draft's JSON: {"kind":…,"created_at":…,"tags":[…],"content":"…"}. */
+/* Draft: an event before it has an id and a signature. What a service asks the signer to sign is
+ * the draft's JSON: {"kind":…,"created_at":…,"tags":[…],"content":"…"}. */
 typedef struct Draft Draft;
 int draft_new(uint16_t kind, int64_t created_at, Draft **ret);
 Draft *draft_free(Draft *d);
 DEFINE_CLEANUP(Draft, draft_free)
-int draft_tag(Draft *d, const char *name, ...) __attribute__((sentinel)); /* values, ends with NULL */
+int draft_tag(Draft *d, const char *name, ...)
+                __attribute__((sentinel)); /* values, ends with NULL */
 int draft_tag_strv(Draft *d, const char *const *values, size_t n);
 int draft_content(Draft *d, const char *content, size_t size);
 int draft_json(const Draft *d, char **ret);
