@@ -8,7 +8,8 @@
 typedef struct json_object Json;
 
 /* One whole value and nothing behind it. -EBADMSG with a reason; -ENOMEM. `values_max` limits what
- * a short text may blow up to: the number of values in it. */
+ * a short text may blow up to: the number of values in it, names included. Refused as well: a name
+ * twice in one object or with a NUL inside, whole numbers beyond 64 bits, anything not UTF-8. */
 int json_parse(const char *text, size_t size, unsigned depth_max, size_t values_max, Json **ret,
                 const char **reterr);
 Json *json_unref(Json *j);
@@ -30,8 +31,8 @@ int json_u64(const Json *j, uint64_t max, uint64_t *ret);
 int json_i64(const Json *j, int64_t *ret);
 int json_bool(const Json *j, bool *ret);
 
-/* Keys of an object in their order. Start with *cursor = 0; false at the end. */
-bool json_next(const Json *j, size_t *cursor, const char **ret_key, Json **ret_value);
+/* Keys of an object in their order. Start with *cursor = NULL; false at the end. */
+bool json_next(const Json *j, const void **cursor, const char **ret_key, Json **ret_value);
 
 /* A table of fields instead of code: name, what it must be, where it goes, whether it must be
  * there. */
@@ -55,5 +56,7 @@ typedef struct JsonField {
 int json_read(const Json *j, const JsonField *fields, size_t n_fields, void *base,
                 const char **ret_field, const char **reterr);
 
-/* Writing: NIP-01's escapes, which are also JSON's; C0 controls as \u00xx. */
+/* Writing: NIP-01's escapes, which are also JSON's; C0 controls as \u00xx, all else verbatim. */
 int json_write_string(Buffer *b, const char *s, size_t size); /* with the quotes */
+size_t json_string_size(const char *s, size_t size);          /* what that would take */
+char *json_put_string(char *at, const char *s, size_t size);  /* there is room; returns the end */

@@ -2,11 +2,15 @@
 /* Event: NIP-01. Parsing and verifying are one step: no Event exists whose id and signature have
  * not been checked, here or by our own relay process. Immutable and counted. */
 #include "basic/buffer.h"
+#include "basic/codec.h"
 #include "basic/secp.h"
 
 #define EVENT_SIZE_MAX  (128 * 1024) /* the JSON text; larger is refused unread */
 #define EVENT_TAGS_MAX  2048
 #define EVENT_DEPTH_MAX 4
+
+/* NIP-01 sets no limit; beyond this JavaScript cannot say the number any more. */
+#define EVENT_CREATED_AT_MAX ((INT64_C(1) << 53) - 1)
 
 typedef struct Tag {
         size_t n;                  /* at least 1 */
@@ -30,7 +34,9 @@ const uint8_t *event_pubkey(const Event *e); /* 32 bytes */
 const char *event_pubkey_hex(const Event *e);
 int64_t event_created_at(const Event *e); /* seconds */
 uint16_t event_kind(const Event *e);
-const char *event_content(const Event *e, size_t *ret_size); /* ret_size may be NULL */
+/* A content may hold a NUL: such events are on the network and their ids are good. ret_size may be
+ * NULL for those who read text. */
+const char *event_content(const Event *e, size_t *ret_size);
 size_t event_n_tags(const Event *e);
 const Tag *event_tag(const Event *e, size_t i);
 /* The canonical JSON text of the whole event. */
@@ -66,8 +72,14 @@ int draft_tag_strv(Draft *d, const char *const *values, size_t n);
 int draft_content(Draft *d, const char *content, size_t size);
 int draft_json(const Draft *d, char **ret);
 int draft_parse(const char *json, size_t size, Draft **ret, const char **reterr);
+/* An event that nobody has signed: as above, with its author ("" where none is named). What else is
+ * in it, an id for one, is ignored. */
+int draft_parse_unsigned(const char *json, size_t size, char ret_pubkey_hex[static HEX32_MAX],
+                Draft **ret, const char **reterr);
 uint16_t draft_kind(const Draft *d);
 
+/* NIP-01's serialisation, added to the buffer; its SHA-256 is the id. */
+int draft_serialize(const Draft *d, const char *pubkey_hex, Buffer *ret);
 /* The id an event of this author would have: SHA-256 of NIP-01's serialisation. */
 int draft_id(const Draft *d, const uint8_t pubkey[static 32], uint8_t ret[static 32]);
 /* Serialises, hashes and signs. Only the signer calls this, and tests. */

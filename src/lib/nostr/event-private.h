@@ -1,0 +1,15 @@
+#pragma once
+/* What an Event looks like inside, for event.c and event-parse.c only. Everything it points to lies
+ * behind it in the same piece of memory. */
+#include "nostr/event.h"
+
+struct Event {
+        unsigned n_ref;
+        uint16_t kind;
+        int64_t created_at;
+        uint8_t id[32], pubkey[32], signature[64];
+        char id_hex[65], pubkey_hex[65], signature_hex[129];
+        size_t n_tags, content_size, json_size;
+        const char *content, *json;
+        Tag *tags;
+};
