@@ -50,6 +50,11 @@ int log_set_level(const char *name) {
         return -EINVAL;
 }
 
+void log_configure_level(const char *name) {
+        if (!getenv("PYLON_LOG"))
+                (void) log_set_level(name);
+}
+
 bool log_enabled(int level) {
         return level <= log_level;
 }

@@ -11,6 +11,7 @@
 
 void log_open(const char *program);  /* reads JOURNAL_STREAM and PYLON_LOG (a level's name) */
 int log_set_level(const char *name); /* "err" "warning" "notice" "info" "debug" */
+void log_configure_level(const char *name); /* the same, unless PYLON_LOG was set */
 bool log_enabled(int level);
 
 /* Returns the error, so that a function can end with `return log_error_errno(r, "…: %m")`. */

@@ -1,0 +1,27 @@
+#pragma once
+/* What is on the bus: names, the one object path, errors. A bus name is also the name of its public
+ * interface; what only our own services may call is the second interface NAME.Service. */
+
+#define BUS_PATH                "/com/openagents/Pylon1"
+#define BUS_PREFIX              "com.openagents.Pylon1."
+
+#define BUS_STORE               BUS_PREFIX "Store"
+#define BUS_SIGNER              BUS_PREFIX "Signer"
+#define BUS_RELAY               BUS_PREFIX "Relay"
+#define BUS_PROVIDER            BUS_PREFIX "Provider"
+#define BUS_HOST                BUS_PREFIX "Host"
+
+#define BUS_STORE_SERVICE       BUS_STORE ".Service"
+#define BUS_RELAY_SERVICE       BUS_RELAY ".Service"
+
+#define BUS_ERROR               BUS_PREFIX "Error."
+#define BUS_ERROR_NOT_ALLOWED   BUS_ERROR "NotAllowed" /* the caller's role may not do this */
+#define BUS_ERROR_NO_SUCH_JOB   BUS_ERROR "NoSuchJob"
+#define BUS_ERROR_AMBIGUOUS     BUS_ERROR "Ambiguous" /* a prefix that fits several ids */
+#define BUS_ERROR_NO_KEY        BUS_ERROR "NoKey"     /* no identity yet: pylon init */
+#define BUS_ERROR_KEY_EXISTS    BUS_ERROR "KeyExists"
+#define BUS_ERROR_BAD_INPUT     BUS_ERROR "BadInput"
+#define BUS_ERROR_NOT_REACHABLE BUS_ERROR "NotReachable" /* another service does not answer */
+#define BUS_ERROR_DAMAGED       BUS_ERROR "Damaged"      /* a file is not what it should be */
+#define BUS_ERROR_BUSY          BUS_ERROR "Busy"         /* a limit is reached; try again later */
+#define BUS_ERROR_NO_WALLET     BUS_ERROR "NoWallet"
