@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A copy of exactly this size, so that the sanitizer sees one byte too many. */
 static int run_bytes(const uint8_t *data, size_t size) {
-        _cleanup_free_ uint8_t *copy = malloc(size > 0 ? size : 1);
+        _cleanup_free_ uint8_t *copy = calloc(1, size > 0 ? size : 1);
 
         if (!copy)
                 return -ENOMEM;
