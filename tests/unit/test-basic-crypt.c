@@ -74,6 +74,22 @@ static void sha256_in_pieces_is_sha256_and_starts_anew(_unused_ void **state) {
         }
 }
 
+static void a_copied_sha256_goes_on_by_itself(_unused_ void **state) {
+        _cleanup_(sha256_freep) Sha256 *a = NULL, *b = NULL;
+        uint8_t whole[32], hash[32];
+
+        assert_int_equal(sha256_new(&a), 0);
+        assert_int_equal(sha256_new(&b), 0);
+        assert_int_equal(sha256_add(a, "hello", 5), 0);
+        for (int i = 0; i < 2; i++) {
+                sha256_copy(b, a);
+                assert_int_equal(sha256_add(b, " world", 6), 0);
+                assert_int_equal(sha256_end(b, hash), 0);
+                assert_int_equal(sha256("hello world", 11, whole), 0);
+                assert_memory_equal(whole, hash, 32);
+        }
+}
+
 static void aes_cbc_goes_there_and_back(_unused_ void **state) {
         static const uint8_t key[32] = { 1 }, iv[16] = { 2 };
         char text[32] = "two blocks of sixteen bytes....";
@@ -102,6 +118,7 @@ int main(void) {
                 cmocka_unit_test(chacha20_is_the_one_of_rfc_8439),
                 cmocka_unit_test(pbkdf2_and_hmac_sha512_give_their_known_answers),
                 cmocka_unit_test(sha256_in_pieces_is_sha256_and_starts_anew),
+                cmocka_unit_test(a_copied_sha256_goes_on_by_itself),
                 cmocka_unit_test(aes_cbc_goes_there_and_back),
                 cmocka_unit_test(chance_differs_and_comparison_compares),
         };

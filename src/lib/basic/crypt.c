@@ -2,9 +2,10 @@
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <nettle/sha2.h>
 
 struct Sha256 {
-        gnutls_hash_hd_t hash;
+        struct sha256_ctx state;
 };
 
 static int crypt_error(int r) {
@@ -25,33 +26,40 @@ int crypt_random(void *ret, size_t size) {
 }
 
 int sha256(const void *data, size_t size, uint8_t ret[static 32]) {
-        return crypt_error(gnutls_hash_fast(GNUTLS_DIG_SHA256, data, size, ret));
+        struct sha256_ctx state;
+
+        sha256_init(&state);
+        sha256_update(&state, size, data);
+        sha256_digest(&state, 32, ret);
+        return 0;
 }
 
 int sha256_new(Sha256 **ret) {
-        _cleanup_free_ Sha256 *h = new0(Sha256, 1);
+        Sha256 *h = new0(Sha256, 1);
 
         if (!h)
                 return -ENOMEM;
-        if (gnutls_hash_init(&h->hash, GNUTLS_DIG_SHA256) < 0)
-                return -EIO;
 
-        *ret = TAKE_PTR(h);
+        sha256_init(&h->state);
+        *ret = h;
         return 0;
 }
 
 int sha256_add(Sha256 *h, const void *data, size_t size) {
-        return crypt_error(gnutls_hash(h->hash, data, size));
-}
-
-int sha256_end(Sha256 *h, uint8_t ret[static 32]) {
-        gnutls_hash_output(h->hash, ret);
+        sha256_update(&h->state, size, data);
         return 0;
 }
 
+int sha256_end(Sha256 *h, uint8_t ret[static 32]) {
+        sha256_digest(&h->state, 32, ret);
+        return 0;
+}
+
+void sha256_copy(Sha256 *to, const Sha256 *from) {
+        *to = *from;
+}
+
 Sha256 *sha256_free(Sha256 *h) {
-        if (h)
-                gnutls_hash_deinit(h->hash, NULL);
         return mfree(h);
 }
 
