@@ -1,0 +1,72 @@
+"""What is installed for systemd, D-Bus and polkit, seen by the real ones. Needs the testbed."""
+import os
+import pathlib
+import stat
+import subprocess
+
+import pytest
+
+from parts import ROLES, wait_for
+
+pytestmark = pytest.mark.skipif("system" not in os.environ.get("PYLON_WAYS", ""), reason="needs the testbed: inside.sh")
+
+
+def output(*command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("instance", ["system", "user"])
+def test_systemd_has_nothing_to_say_about_the_units(instance):
+    units = sorted(str(p) for p in pathlib.Path(f"/usr/lib/systemd/{instance}").glob("pylon*"))
+    assert len(units) == 11
+    done = subprocess.run(["systemd-analyze", *(["--user"] if instance == "user" else []), "--man=no", "verify", *units],
+                          capture_output=True, text=True, timeout=60, env={**os.environ, "XDG_RUNTIME_DIR": "/run"})
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_service_has_an_account_of_its_own(role):
+    code, text = output("id", f"pylon-{role}")
+    assert code == 0 and "(pylon)" in text
+
+
+def test_only_the_accounts_of_pylon_may_connect(make_pylon, relay):
+    make_pylon("system", [relay.url]).start()
+    for role in ROLES:
+        path = pathlib.Path(f"/run/pylon/{role}.sock")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660 and path.group() == "pylon"
+    code, text = output("setpriv", "--reuid=op", "--regid=op", "--init-groups", "--", "busctl",
+                        "--address=unix:path=/run/pylon/store.sock", "tree")
+    assert code != 0 and "Permission denied" in text
+
+
+def test_every_owner_in_the_polkit_policy_is_an_account():
+    code, text = output("pkaction", "--verbose")
+    assert code == 0
+    for action in ("provider.manage", "job.submit", "store.backup", "identity.manage"):
+        assert f"com.openagents.pylon1.{action}:" in text
+
+
+def test_a_stranger_may_look_but_not_touch(make_pylon, relay):
+    make_pylon("system", [relay.url]).start()
+    call = ("setpriv", "--reuid=op", "--regid=op", "--init-groups", "--", "busctl", "--system", "--timeout=10", "call",
+            "com.openagents.Pylon1.Provider", "/com/openagents/Pylon1", "com.openagents.Pylon1.Provider")
+    wait_for(lambda: output("busctl", "--system", "status", "com.openagents.Pylon1.Provider")[0] == 0, 10, "the name is there")
+    assert output(*call, "Jobs")[0] == 0
+    code, text = output(*call, "Offline")
+    assert code != 0 and "denied" in text.lower() or "authoriz" in text.lower() or "authentication" in text.lower()
+
+
+def test_the_journal_explains_what_pylon_logs():
+    code, text = output("journalctl", "--list-catalog")
+    assert code == 0 and text.count("Pylon:") + text.count("Pylon") >= 5
+
+
+def test_the_target_stops_everything(make_pylon, relay):
+    pylon = make_pylon("system", [relay.url])
+    pylon.start()
+    pylon.stop()
+    for role in ROLES:
+        assert not pylon.pids(role)
+        assert output("systemctl", "is-active", f"pylon-{role}.socket")[1].strip() == "inactive"
