@@ -16,6 +16,8 @@ enum {
         EXIT_USAGE = 2,
         EXIT_UNAVAILABLE = 69, /* a service is not reachable */
         EXIT_CANTCREAT = 73,
+        EXIT_IOERR = 74,
+        EXIT_TEMPFAIL = 75, /* somebody else has it; trying again may help */
         EXIT_NOPERM = 77,
         EXIT_CONFIG = 78,
 };

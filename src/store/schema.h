@@ -1,0 +1,7 @@
+#pragma once
+/* The tables of pylon.db. Their names and columns are promises: people query the file with sqlite3,
+ * see pylon-store(8). */
+#include "basic/sql.h"
+
+extern const SqlMigration schema[];
+extern const size_t schema_n;

@@ -1,0 +1,5 @@
+#pragma once
+/* The store's interfaces on the bus and on its private socket. */
+#include "bus/server.h"
+
+extern const BusObject store_objects[]; /* their userdata is the Store */

@@ -1,0 +1,30 @@
+#pragma once
+/* Store: the database, its lock, its tables. One per process. */
+#include "backup.h"
+#include "basic/sql-group.h"
+#include "bus/service.h"
+#include "table-earning.h"
+#include "table-job.h"
+#include "table-setting.h"
+
+typedef struct Store {
+        Service *service;
+        char *path, *temporary; /* pylon.db, and where a backup grows */
+        int lock;
+        Sql *db;
+        SqlGroup *group;
+        JobTable *jobs;
+        EarningTable *earnings;
+        SettingTable *settings;
+        Backup *backup;
+        sd_bus_message *backup_request;
+        int told; /* the last error in the log, so that a full disk fills no log */
+} Store;
+
+/* A failure has been told by service_fail(), with an exit code that says whether to try again. */
+int store_new(Service *service, Store **ret);
+Store *store_free(Store *s);
+DEFINE_CLEANUP(Store, store_free)
+
+/* Every error of the database passes here once; 0 says that it works (again). Returns error. */
+int store_note(Store *s, int error);

@@ -1,0 +1,62 @@
+/* Rows of settings, see table-setting.h. */
+#include "table-setting.h"
+
+enum { Q_GET, Q_SET, _Q_MAX };
+
+static const char *const texts[_Q_MAX] = {
+        [Q_GET] = "SELECT value FROM settings WHERE name = ?",
+        [Q_SET] = "INSERT INTO settings VALUES (?, ?) "
+                  "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+};
+
+struct SettingTable {
+        SqlStatement *q[_Q_MAX];
+};
+
+int setting_table_new(Sql *db, SettingTable **ret) {
+        _cleanup_(setting_table_freep) SettingTable *t = NULL;
+        int r;
+
+        t = new0(SettingTable, 1);
+        if (!t)
+                return -ENOMEM;
+
+        r = sql_prepare_table(db, texts, _Q_MAX, t->q);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+SettingTable *setting_table_free(SettingTable *t) {
+        return mfree(t); /* the statements belong to the database */
+}
+
+int setting_get(SettingTable *t, const char *name, char **ret) {
+        _cleanup_sql_ SqlStatement *q = t->q[Q_GET];
+        char *value;
+        int r;
+
+        sql_bind_text(q, 1, name);
+        r = sql_step(q);
+        if (r < 0)
+                return r;
+
+        value = strdup(r > 0 ? sql_text(q, 0) : "");
+        if (!value)
+                return -ENOMEM;
+        *ret = value;
+        return 0;
+}
+
+int setting_set(SettingTable *t, const char *name, const char *value) {
+        SqlStatement *q = t->q[Q_SET];
+
+        if (isempty(name) || strlen(name) > SETTING_NAME_MAX || strlen(value) > SETTING_VALUE_MAX)
+                return -EINVAL;
+
+        sql_bind_text(q, 1, name);
+        sql_bind_text(q, 2, value);
+        return sql_run(q);
+}
