@@ -177,7 +177,7 @@ static void strings_are_written_with_nostrs_escapes(_unused_ void **state) {
 
         assert_int_equal(json_write_string(&b, text, sizeof(text) - 1), 0);
         assert_string_equal(b.data, "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\x7f/é\\u0000z\"");
-        assert_int_equal(json_write_string(&b, "0123456789", 30), -ENOBUFS);
+        assert_int_equal(json_write_string(&b, "012345678901234567890123456789", 30), -ENOBUFS);
 }
 
 int main(void) {
