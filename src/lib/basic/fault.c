@@ -2,7 +2,9 @@
 
 #if PYLON_FAULTS
 #        include <ctype.h>
+#        include <fcntl.h>
 #        include <signal.h>
+#        include <stdio.h>
 
 #        define FAULTS_MAX 16
 
@@ -53,6 +55,24 @@ static void faults_read(void) {
         }
 }
 
+/* Where PYLON_FAULTS_ONCE names a folder, a fault strikes once in all processes that share it, and
+ * leaves a file with its name there. Otherwise a service that kills itself would do so for ever. */
+static bool is_spent(const char *name) {
+        const char *folder = getenv("PYLON_FAULTS_ONCE");
+        char path[256];
+        int fd;
+
+        if (isempty(folder))
+                return false;
+
+        (void) snprintf(path, sizeof(path), "%s/%s", folder, name);
+        fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return true;
+        (void) close(fd);
+        return false;
+}
+
 int fault(const char *name) {
         static bool read;
 
@@ -62,10 +82,14 @@ int fault(const char *name) {
         }
 
         for (Fault *f = faults; f < faults + n_faults; f++) {
-                if (!streq(f->name, name) || ++f->passed != f->at)
+                if (!streq(f->name, name) || ++f->passed != f->at || is_spent(name))
                         continue;
                 if (streq(f->action, "kill"))
                         (void) kill(getpid(), SIGKILL);
+                if (streq(f->action, "stop")) {
+                        (void) kill(getpid(), SIGSTOP);
+                        return 0;
+                }
                 for (size_t i = 0; i < ELEMENTSOF(errors); i++)
                         if (streq(f->action, errors[i].name))
                                 return -errors[i].error;
