@@ -15,6 +15,9 @@
 #define _warn_unused_  __attribute__((warn_unused_result))
 
 #define ELEMENTSOF(a)  (sizeof(a) / sizeof((a)[0]))
+/* Ours look at each argument once; system headers may have brought theirs. */
+#undef MIN
+#undef MAX
 #define MIN(a, b)                                  \
         ({                                         \
                 typeof(a) _min_a = (a);            \
