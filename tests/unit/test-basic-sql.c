@@ -10,17 +10,23 @@ typedef struct Place {
         char folder[64], path[96], copy[96];
 } Place;
 
+/* A macro, because clang does not take an element of an array for a constant. */
+#define THINGS                                                                                       \
+        {                                                                                            \
+                "things", "CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, " \
+                          "data BLOB, n INTEGER CHECK (n < 1000)) STRICT"                            \
+        }
+
 static const SqlMigration first[] = {
-        { "things", "CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, "
-                    "data BLOB, n INTEGER CHECK (n < 1000)) STRICT" },
+        THINGS,
 };
 static const SqlMigration second[] = {
-        first[0],
+        THINGS,
         { "colours", "ALTER TABLE things ADD COLUMN colour TEXT; "
                      "UPDATE things SET colour = 'grey'" },
 };
 static const SqlMigration broken[] = {
-        first[0],
+        THINGS,
         { "half", "CREATE TABLE half (id INTEGER); INSERT INTO nowhere VALUES (1)" },
 };
 

@@ -189,14 +189,15 @@ static int client_on_retry(_unused_ sd_event_source *s, _unused_ uint64_t now, v
 }
 
 static void client_retry_later(BusClient *c) {
-        uint16_t chance = 0;
+        uint16_t chance;
         usec_t pause;
 
         if (c->retry || (!c->stay && !c->first))
                 return;
 
         c->pause = c->pause == 0 ? PAUSE_FIRST : MIN(c->pause * 2, PAUSE_MAX);
-        (void) getrandom(&chance, sizeof(chance), GRND_NONBLOCK);
+        if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) != sizeof(chance))
+                chance = 0; /* without chance the shorter half of the pause */
         pause = c->pause / 2 + c->pause / 2 * chance / UINT16_MAX;
         if (sd_event_add_time_relative(c->event, &c->retry, CLOCK_MONOTONIC, pause, pause / 8 + 1,
                             client_on_retry, c) < 0)
