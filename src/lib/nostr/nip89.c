@@ -1,0 +1,92 @@
+#include "nostr/nip89.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "basic/json.h"
+
+#define CONTENT_MAX 16384
+
+static int write_text(Buffer *b, const char *name, const char *value) {
+        int r;
+
+        r = buffer_addf(b, "%s\"%s\":", b->data[b->size - 1] == '{' ? "" : ",", name);
+        return r < 0 ? r : json_write_string(b, value, strlen(value));
+}
+
+/* NIP-89 has kind 0's fields; the rest is what clients of DVMs look for. */
+static int write_content(const Announcement *a, Buffer *b) {
+        char price[24] = "free";
+        int r;
+
+        if (a->price_msat > 0)
+                (void) snprintf(price, sizeof(price), "%" PRIi64, a->price_msat);
+
+        r = buffer_add_string(b, "{") ?: write_text(b, "name", a->name)
+                        ?: write_text(b, "about", a->about) ?: write_text(b, "amount", price);
+        if (r >= 0 && a->lud16)
+                r = write_text(b, "lud16", a->lud16);
+        return r < 0 ? r
+                     : buffer_addf(b, ",\"encryptionSupported\":%s,\"nip90Params\":{}}",
+                                       a->encryption ? "true" : "false");
+}
+
+static int add_kinds(Draft *d, const Announcement *a) {
+        int r = 0;
+
+        for (size_t i = 0; i < a->n_kinds && r >= 0; i++) {
+                char kind[8], capability[32];
+
+                (void) snprintf(kind, sizeof(kind), "%u", a->kinds[i]);
+                (void) snprintf(capability, sizeof(capability), "nip90-kind-%u", a->kinds[i]);
+                r = draft_tag(d, "k", kind, NULL) ?: draft_tag(d, "capability", capability, NULL);
+        }
+        return r;
+}
+
+/* OpenAgents' own tags. Its price says "sats" and means millisats; who reads it knows. */
+static int add_openagents(Draft *d, const Announcement *a) {
+        char price[24];
+
+        (void) snprintf(price, sizeof(price), "%" PRIi64, a->price_msat);
+        return draft_tag(d, "handler", "compute_provider", NULL)
+                        ?: draft_tag(d, "price", price, "per-request", "sats", NULL)
+                        ?: draft_tag(d, "network", a->network, NULL);
+}
+
+int nip89_draft(const Announcement *a, int64_t now, Draft **ret) {
+        _cleanup_buffer_ Buffer b = { .max = CONTENT_MAX };
+        _cleanup_(draft_freep) Draft *d = NULL;
+        int r;
+
+        r = draft_new(NIP89_KIND, now, &d) ?: write_content(a, &b);
+        if (r < 0)
+                return r;
+
+        r = draft_tag(d, "d", a->identifier, NULL) ?: add_kinds(d, a) ?: add_openagents(d, a)
+                        ?: draft_content(d, b.data, b.size);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+int nip89_withdrawal_draft(
+                const char *pubkey_hex, const char *identifier, int64_t now, Draft **ret) {
+        _cleanup_buffer_ Buffer address = { .max = CONTENT_MAX };
+        _cleanup_(draft_freep) Draft *d = NULL;
+        int r;
+
+        r = buffer_addf(&address, "%d:%s:%s", NIP89_KIND, pubkey_hex, identifier)
+                            ?: draft_new(5, now, &d);
+        if (r < 0)
+                return r;
+
+        r = draft_tag(d, "a", address.data, NULL) ?: draft_tag(d, "k", "31990", NULL);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(d);
+        return 0;
+}

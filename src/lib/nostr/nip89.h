@@ -1,0 +1,21 @@
+#pragma once
+/* NIP-89: telling customers what a provider does (kind 31990), and taking it back. */
+#include "nostr/event.h"
+
+#define NIP89_KIND 31990
+
+typedef struct Announcement {
+        const char *identifier; /* the `d` tag: stays the same as long as the provider lives */
+        const char *name, *about;
+        const char *lud16;     /* NULL */
+        const uint16_t *kinds; /* of requests */
+        size_t n_kinds;
+        int64_t price_msat;  /* per request; 0: free */
+        const char *network; /* "regtest" */
+        bool encryption;     /* takes encrypted requests */
+} Announcement;
+
+int nip89_draft(const Announcement *a, int64_t now, Draft **ret);
+/* NIP-09: a deletion of all versions up to now. */
+int nip89_withdrawal_draft(
+                const char *pubkey_hex, const char *identifier, int64_t now, Draft **ret);
