@@ -405,6 +405,11 @@ int bus_client_message(
                         c->bus ?: c->scratch, ret, NULL, BUS_PATH, interface, member);
 }
 
+/* The connection ended, and its Disconnected has not been read yet. */
+static bool is_disconnect(int r) {
+        return r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN;
+}
+
 int bus_client_call(BusClient *c, sd_bus_message *m, usec_t deadline, bus_reply_t done,
                 void *userdata, BusCall **ret) {
         BusCall *call;
@@ -434,6 +439,8 @@ int bus_client_call(BusClient *c, sd_bus_message *m, usec_t deadline, bus_reply_
 
         if (c->bus) {
                 r = call_send(call);
+                if (is_disconnect(r))
+                        r = 0; /* sd-bus tells of the end later; the call waits for the next one */
                 if (r < 0) {
                         bus_call_free(call);
                         return r;

@@ -1,0 +1,80 @@
+#include "bus/text.h"
+
+#include <stdio.h>
+
+#include "basic/text.h"
+
+/* The size of the noncharacter that begins here, or 0. In UTF-8 those are EF B7 90…AF, and what
+ * ends with BF BE or BF BF after all ones. */
+static size_t nonchar_size(const char *s) {
+        const uint8_t *p = (const uint8_t *) s;
+
+        if (p[0] == 0xef && p[1] == 0xb7)
+                return p[2] >= 0x90 && p[2] <= 0xaf ? 3 : 0;
+        if (p[0] == 0xef && p[1] == 0xbf)
+                return p[2] >= 0xbe ? 3 : 0;
+        if (p[0] >= 0xf0 && (p[1] & 0x0f) == 0x0f && p[2] == 0xbf)
+                return p[3] >= 0xbe ? 4 : 0;
+        return 0;
+}
+
+static size_t count_nonchars(const char *s) {
+        size_t n = 0;
+
+        for (; *s; s++)
+                n += (uint8_t) *s >= 0xef && nonchar_size(s) > 0;
+        return n;
+}
+
+bool bus_text_is_fit(const char *s) {
+        return utf8_is_valid(s, strlen(s)) && count_nonchars(s) == 0;
+}
+
+static uint32_t decode(const char *s, size_t size) {
+        const uint8_t *p = (const uint8_t *) s;
+
+        if (size == 3)
+                return (uint32_t) (p[0] & 0x0f) << 12 | (uint32_t) (p[1] & 0x3f) << 6 |
+                       (p[2] & 0x3f);
+        return (uint32_t) (p[0] & 0x07) << 18 | (uint32_t) (p[1] & 0x3f) << 12 |
+               (uint32_t) (p[2] & 0x3f) << 6 | (p[3] & 0x3f);
+}
+
+/* \uXXXX, or a pair of surrogates. At most 12 characters and a NUL. */
+static char *put_escape(char *at, uint32_t c) {
+        if (c < 0x10000)
+                return at + snprintf(at, 13, "\\u%04x", c);
+        c -= 0x10000;
+        return at + snprintf(at, 13, "\\u%04x\\u%04x", 0xd800 | c >> 10, 0xdc00 | (c & 0x3ff));
+}
+
+int bus_text_json(const char *json, char **ret_owned, const char **ret) {
+        size_t size = strlen(json), n;
+        char *text, *at;
+
+        if (!utf8_is_valid(json, size))
+                return -EILSEQ;
+        n = count_nonchars(json);
+        if (n == 0) {
+                *ret_owned = NULL;
+                *ret = json;
+                return 0;
+        }
+
+        text = at = malloc(size + n * 12 + 1);
+        if (!text)
+                return -ENOMEM;
+        while (*json) {
+                size_t nonchar = nonchar_size(json);
+
+                if (nonchar > 0)
+                        at = put_escape(at, decode(json, nonchar));
+                else
+                        *at++ = *json;
+                json += MAX(nonchar, (size_t) 1);
+        }
+        *at = 0;
+        *ret_owned = text;
+        *ret = text;
+        return 0;
+}

@@ -1,0 +1,11 @@
+#pragma once
+/* Text that D-Bus carries: UTF-8 without Unicode's noncharacters (U+FDD0…U+FDEF and the last two of
+ * each plane), which sd-bus refuses and a stranger's event may hold. */
+#include "basic/macro.h"
+
+bool bus_text_is_fit(const char *s);
+
+/* The same JSON value as a text that is fit: a noncharacter can only stand in a string, where it is
+ * written as an escape. *ret is the text itself where it is fit already; else it is *ret_owned,
+ * which the caller frees. -EILSEQ: it is not UTF-8. */
+int bus_text_json(const char *json, char **ret_owned, const char **ret);
