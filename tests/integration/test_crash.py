@@ -1,0 +1,161 @@
+"""Killed in every durable state of the table of jobs, and unplugged: nothing is lost, nothing is done twice."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from parts import BUILD, FINAL, customer, mining_job, tag, wait_for
+
+# A free job cannot come here; their tests come with the wallet.
+PAID_ONLY = {"unpaid", "owed", "expired"}
+UNHAPPY = {"failed", "cancelled"}
+
+
+def durable_states():
+    """The names in the provider's own table, so that a new state is tested from the day it exists."""
+    done = subprocess.run([BUILD / "src/provider/pylon-provider", "--list-states"], capture_output=True, text=True, check=True)
+    return [line.split()[0] for line in done.stdout.splitlines() if line]
+
+
+def pytest_generate_tests(metafunc):
+    if "state" in metafunc.fixturenames:
+        metafunc.parametrize("state", [s for s in durable_states() if s not in PAID_ONLY | UNHAPPY])
+
+
+def post(relay, *templates):
+    return [line["request"] for line in customer("post", relay.url, *templates)]
+
+
+def results_by_request(relay):
+    found = {}
+    for event in relay.events(6970):
+        found.setdefault(tag(event, "e"), set()).add(event["id"])
+    return found
+
+
+def stored_result(pylon, request):
+    rows = pylon.query("select result from jobs where id = ?", request["id"])
+    return json.loads(rows[0][0])["id"] if rows and rows[0][0] else None
+
+
+class Fault:
+    """One named point; it strikes once, whichever process passes it first."""
+
+    def __init__(self, folder, name, action):
+        self.folder = folder / "faults"
+        self.folder.mkdir()
+        self.name = name
+        self.env = {"PYLON_FAULTS": f"{name}={action}", "PYLON_FAULTS_ONCE": str(self.folder)}
+
+    def struck(self):
+        return (self.folder / self.name).exists()
+
+    def wait(self):
+        wait_for(self.struck, 30, f"the point {self.name} is passed")
+
+
+@pytest.fixture
+def make_faulty(make_pylon, relay, tmp_path):
+    def make(name, action):
+        fault = Fault(tmp_path, name, action)
+        pylon = make_pylon("start", [relay.url], env=fault.env)
+        pylon.start()
+        return pylon, fault
+
+    return make
+
+
+def ends_well(pylon, relay, *requests):
+    for request in requests:
+        pylon.wait_state(request["id"], "completed", seconds=60)
+    wait_for(lambda: all(r["id"] in results_by_request(relay) for r in requests), 30, "every result is on the relay")
+    found = results_by_request(relay)
+    assert all(len(found[r["id"]]) == 1 for r in requests)
+    assert all(stored_result(pylon, r) in found[r["id"]] for r in requests)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_the_provider_is_killed_in_each_state(make_faulty, relay, state, moment):
+    pylon, fault = make_faulty(f"job.{state}.{moment}", "kill")
+    (request,) = post(relay, mining_job(8))
+    fault.wait()
+    ends_well(pylon, relay, request)
+
+
+@pytest.mark.parametrize("victim", ["store", "relay", "signer"])
+def test_a_service_it_needs_is_killed_in_each_state(make_faulty, relay, state, victim):
+    """The provider stops itself at the point, the other one dies, the provider goes on."""
+    pylon, fault = make_faulty(f"job.{state}.after", "stop")
+    (request,) = post(relay, mining_job(8))
+    fault.wait()
+    provider = pylon.pid("provider")
+    before = stored_result(pylon, request)
+    if pylon.pid(victim):
+        pylon.kill(victim)
+    os.kill(provider, signal.SIGCONT)
+    ends_well(pylon, relay, request)
+    if before:
+        assert results_by_request(relay)[request["id"]] == {before}, "the job was run again"
+
+
+def test_everything_is_killed_at_once_while_jobs_run(make_pylon, relay):
+    pylon = make_pylon("start", [relay.url])
+    pylon.start()
+    requests = post(relay, *[mining_job(14, content=f"job {n}") for n in range(30)])
+    wait_for(lambda: pylon.query("select 1 from jobs where state = 'completed' limit 1"), 30, "one job is done")
+    for role in ("supervisor", "provider", "relay", "signer", "store", "host"):
+        for pid in pylon.pids(role):
+            os.kill(pid, signal.SIGKILL)
+    for role in ("supervisor", "provider", "relay", "signer", "store", "host"):
+        wait_for(lambda: not pylon.pids(role), 10, f"{role} is gone")
+    pylon.start()
+    ends_well(pylon, relay, *requests)
+
+
+def test_a_failed_write_is_told_and_the_job_is_not_lost(make_faulty, relay):
+    pylon, fault = make_faulty("store.commit@3", "EIO")
+    requests = post(relay, *[mining_job(6, content=f"job {n}") for n in range(5)])
+    for request in requests:
+        pylon.wait_state(request["id"], *FINAL, seconds=60)
+    ends_well(pylon, relay, *requests)
+
+
+@pytest.mark.parametrize("moment", [1, 4, 9])
+def test_the_plug_is_pulled(make_pylon, relay, tmp_path, moment):
+    """The databases are put back to what was synced. Whatever the world had seen by then must be in them."""
+    synced = tmp_path / "synced"
+    synced.mkdir()
+    options = os.environ.get("ASAN_OPTIONS", "")
+    pylon = make_pylon("start", [relay.url], env={
+        "LD_PRELOAD": str(BUILD / "tests/integration/lastsync.so"), "LASTSYNC_DIR": str(synced),
+        "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0:detect_leaks=0"})
+    pylon.start()
+    requests = post(relay, *[mining_job(14, content=f"job {n}") for n in range(12)])
+    wait_for(lambda: len(relay.events(6970)) >= moment, 60, f"{moment} results are on the relay")
+
+    announced = relay.events(6970, 7000)
+    shutil.copytree(synced, tmp_path / "unplugged")
+    for role in ("supervisor", "provider", "relay", "signer", "store", "host"):
+        for pid in pylon.pids(role):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not pylon.pids(role), 10, f"{role} is gone")
+    for file in pylon.base.glob("*.db*"):
+        file.unlink()
+    for file in (tmp_path / "unplugged").iterdir():
+        if not file.name.endswith(".new"):
+            shutil.copy(file, pylon.base / file.name)
+
+    assert pylon.query("pragma integrity_check") == [("ok",)]
+    for event in announced:
+        rows = pylon.query("select state, result from jobs where id = ?", tag(event, "e"))
+        assert rows, "something was said about a job that was not on disk"
+        if event["kind"] == 6970:
+            assert rows[0][0] in ("publishing", "completed"), "a result was published before it was on disk"
+            assert json.loads(rows[0][1])["id"] == event["id"]
+
+    pylon.env = {}
+    pylon.start()
+    ends_well(pylon, relay, *requests)
