@@ -1,5 +1,7 @@
 #include "basic/secret.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 struct Secret {
@@ -41,6 +43,48 @@ int secret_copy(const void *data, size_t size, Secret **ret) {
         memcpy(s->data, data, size);
         *ret = s;
         return 0;
+}
+
+int secret_read(int fd, size_t max, Secret **ret) {
+        _cleanup_(secret_freep) Secret *s = NULL;
+        size_t n = 0;
+        int r;
+
+        r = secret_new(max + 1, &s); /* one more, to see that it is longer */
+        if (r < 0)
+                return r;
+
+        while (n <= max) {
+                ssize_t k = read(fd, s->data + n, max + 1 - n);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0) {
+                        secret_truncate(s, n);
+                        *ret = TAKE_PTR(s);
+                        return 0;
+                }
+                n += (size_t) k;
+        }
+        return -EFBIG;
+}
+
+int secret_credential(const char *name, size_t max, Secret **ret) {
+        const char *folder = getenv("CREDENTIALS_DIRECTORY");
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *path = NULL;
+
+        if (!folder)
+                return -ENOENT;
+        if (asprintf(&path, "%s/%s", folder, name) < 0)
+                return -ENOMEM;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return -errno;
+        return secret_read(fd, max, ret);
 }
 
 Secret *secret_free(Secret *s) {

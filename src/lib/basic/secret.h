@@ -11,16 +11,13 @@ int secret_copy(const void *data, size_t size, Secret **ret);
 Secret *secret_free(Secret *s);
 DEFINE_CLEANUP(Secret, secret_free)
 
+/* From a descriptor to its end, never through other memory. -EFBIG above max bytes; -EAGAIN where
+ * it would have to be waited for. */
+int secret_read(int fd, size_t max, Secret **ret);
+/* What systemd passes by LoadCredential=. -ENOENT: none of this name was passed. */
+int secret_credential(const char *name, size_t max, Secret **ret);
+
 uint8_t *secret_data(Secret *s);
 const char *secret_text(const Secret *s);
 size_t secret_size(const Secret *s);
 void secret_truncate(Secret *s, size_t size); /* wipes what is cut off */
-
-/* For plain arrays of secret bytes on the stack. */
-typedef struct Wiped32 {
-        uint8_t bytes[32];
-} Wiped32;
-static inline void wiped32_done(Wiped32 *w) {
-        explicit_bzero(w, sizeof(*w));
-}
-#define _cleanup_wiped32_ _cleanup_(wiped32_done)

@@ -1,0 +1,70 @@
+#include "policy.h"
+
+#define NIP42_AUTH 22242
+
+typedef enum Act { MANAGE, SIGN, ENCRYPT } Act;
+
+/* clang-format off */
+static const struct {
+        PeerRole role;
+        const char *key; /* a '*' at the end stands for anything */
+        Act act;
+        uint16_t first_kind, last_kind; /* of SIGN */
+} rules[] = {
+        { PEER_OWNER,    "*",        MANAGE,  0,              0              },
+
+        { PEER_PROVIDER, "provider", SIGN,    6000,           6999           }, /* results */
+        { PEER_PROVIDER, "provider", SIGN,    7000,           7000           }, /* feedback */
+        { PEER_PROVIDER, "provider", SIGN,    31990,          31990          }, /* announcement */
+        { PEER_PROVIDER, "provider", SIGN,    5,              5              }, /* its withdrawal */
+        { PEER_PROVIDER, "provider", SIGN,    0,              0              }, /* profile */
+        { PEER_PROVIDER, "provider", SIGN,    10002,          10002          }, /* relay list */
+        { PEER_PROVIDER, "provider", ENCRYPT, 0,              0              },
+
+        { PEER_RELAY,    "*",        SIGN,    NIP42_AUTH,     NIP42_AUTH     },
+
+        { PEER_HOST,     "buyer",    SIGN,    5000,           5999           }, /* job requests */
+        { PEER_HOST,     "buyer",    SIGN,    5,              5              },
+        { PEER_HOST,     "buyer",    ENCRYPT, 0,              0              },
+        { PEER_HOST,     "agent:*",  SIGN,    0,              NIP42_AUTH - 1 },
+        { PEER_HOST,     "agent:*",  SIGN,    NIP42_AUTH + 1, UINT16_MAX     },
+        { PEER_HOST,     "agent:*",  ENCRYPT, 0,              0              },
+};
+/* clang-format on */
+
+static bool key_fits(const char *key, const char *pattern) {
+        size_t n = strlen(pattern);
+
+        if (n > 0 && pattern[n - 1] == '*')
+                return strncmp(key, pattern, n - 1) == 0;
+        return streq(key, pattern);
+}
+
+bool policy_may_manage(PeerRole role) {
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
+                if (rules[i].role == role && rules[i].act == MANAGE)
+                        return true;
+        return false;
+}
+
+bool policy_may_use(PeerRole role, const char *key) {
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
+                if (rules[i].role == role && key_fits(key, rules[i].key))
+                        return true;
+        return false;
+}
+
+bool policy_may_sign(PeerRole role, const char *key, uint16_t kind) {
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
+                if (rules[i].role == role && rules[i].act == SIGN && key_fits(key, rules[i].key) &&
+                                kind >= rules[i].first_kind && kind <= rules[i].last_kind)
+                        return true;
+        return false;
+}
+
+bool policy_may_encrypt(PeerRole role, const char *key) {
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
+                if (rules[i].role == role && rules[i].act == ENCRYPT && key_fits(key, rules[i].key))
+                        return true;
+        return false;
+}

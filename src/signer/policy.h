@@ -1,0 +1,11 @@
+#pragma once
+/* Policy: who may do what with which key. The table in policy.c is the whole truth.
+ *
+ * Key names: "provider" and "buyer" are accounts 0 and 1 of the identity; "agent:NAME" is an
+ * agent's own seed. */
+#include "bus/peer.h"
+
+bool policy_may_manage(PeerRole role);               /* make, import, list */
+bool policy_may_use(PeerRole role, const char *key); /* anything at all */
+bool policy_may_sign(PeerRole role, const char *key, uint16_t kind);
+bool policy_may_encrypt(PeerRole role, const char *key); /* and decrypt */

@@ -1,0 +1,445 @@
+/* The signer on its private socket: com.openagents.Pylon1.Signer. It is never on a message bus. */
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "basic/codec.h"
+#include "basic/crypt.h"
+#include "basic/log.h"
+#include "basic/text.h"
+#include "bus/names.h"
+#include "intake.h"
+#include "nostr/bip39.h"
+#include "policy.h"
+#include "signer.h"
+
+static PeerRole caller(Signer *s, sd_bus_message *m) {
+        return bus_server_role(service_server(s->service), m);
+}
+
+static int refuse(sd_bus_error *error, PeerRole role) {
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                        "The signer does not do this for \"%s\".", peer_role_name(role));
+}
+
+/* What is wrong with a key or its file, in words that name it. */
+static int key_error(Signer *s, sd_bus_error *error, const char *name, int r, const char *reason) {
+        _cleanup_free_ char *path = NULL;
+
+        if (r == -ENOMEM || keyring_file(s->keyring, name, &path) == -ENOMEM)
+                return -ENOMEM;
+        if (r == -ENOENT)
+                return sd_bus_error_setf(error, BUS_ERROR_NO_KEY,
+                                "There is no key \"%s\" yet: \"%s\" does not exist.", name, path);
+        if (r == -EEXIST)
+                return sd_bus_error_setf(error, BUS_ERROR_KEY_EXISTS,
+                                "The key \"%s\" is there already, in \"%s\".", name, path);
+        if (r == -EINVAL)
+                return sd_bus_error_setf(
+                                error, BUS_ERROR_BAD_INPUT, "The key \"%s\": %s.", name, reason);
+        return sd_bus_error_setf(error, BUS_ERROR_DAMAGED,
+                        "The key file \"%s\" cannot be used: %s.", path, reason ?: strerror(-r));
+}
+
+static int get_request(
+                Signer *s, sd_bus_message *m, const char *name, Request *ret, sd_bus_error *error) {
+        const char *reason = NULL;
+        int r;
+
+        *ret = (Request){ .role = caller(s, m), .key_name = name };
+        if (!policy_may_use(ret->role, name))
+                return refuse(error, ret->role);
+
+        r = keyring_get(s->keyring, name, &ret->key, &reason);
+        return r < 0 ? key_error(s, error, name, r, reason) : 0;
+}
+
+static int add_result(sd_bus_message *reply, int r, const char *text, const char *reason) {
+        return sd_bus_message_append(
+                        reply, "(is)", r, r >= 0 ? text : reason ?: "there is no memory");
+}
+
+static int too_many(sd_bus_error *error) {
+        return sd_bus_error_setf(error, BUS_ERROR_BUSY, "One call takes at most %d items.",
+                        SIGNER_BATCH_MAX);
+}
+
+/* The two frames of every batch: items come as an array and go as an array. */
+static int batch_begin(
+                sd_bus_message *m, const char *items, const char *results, sd_bus_message **ret) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', items);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, ret);
+        if (r < 0)
+                return r;
+        return sd_bus_message_open_container(*ret, 'a', results);
+}
+
+static int batch_end(sd_bus_message *m, sd_bus_message *reply) {
+        int r;
+
+        r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static int sign_one(const Request *q, const char *draft, sd_bus_message *reply) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        const char *reason = NULL;
+        int r;
+
+        r = signer_sign(q, draft, &e, &reason);
+        return add_result(reply, MIN(r, 0), r >= 0 ? event_json(e, NULL) : NULL, reason);
+}
+
+static int method_sign(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *name, *draft;
+        Request q;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        r = get_request(userdata, m, name, &q, error);
+        if (r < 0)
+                return r;
+        r = batch_begin(m, "s", "(is)", &reply);
+        if (r < 0)
+                return r;
+
+        for (unsigned n = 0; (r = sd_bus_message_read_basic(m, 's', &draft)) > 0; n++) {
+                if (n == SIGNER_BATCH_MAX)
+                        return too_many(error);
+                r = sign_one(&q, draft, reply);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : batch_end(m, reply);
+}
+
+static int encrypt_one(const Request *q, const char *const item[static 3], sd_bus_message *reply) {
+        _cleanup_free_ char *payload = NULL;
+        const char *reason = NULL;
+        int r;
+
+        r = signer_encrypt(q, item[0], item[1], item[2], &payload, &reason);
+        return add_result(reply, MIN(r, 0), payload, reason);
+}
+
+static int method_encrypt(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *name, *item[3];
+        Request q;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        r = get_request(userdata, m, name, &q, error);
+        if (r < 0)
+                return r;
+        r = batch_begin(m, "(sss)", "(is)", &reply);
+        if (r < 0)
+                return r;
+
+        for (unsigned n = 0;
+                        (r = sd_bus_message_read(m, "(sss)", &item[0], &item[1], &item[2])) > 0;
+                        n++) {
+                if (n == SIGNER_BATCH_MAX)
+                        return too_many(error);
+                r = encrypt_one(&q, item, reply);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : batch_end(m, reply);
+}
+
+static int decrypt_one(const Request *q, const char *const item[static 2], sd_bus_message *reply) {
+        const char *reason = NULL, *scheme = "";
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = signer_decrypt(q, item[0], item[1], &scheme, &text, &reason);
+        return sd_bus_message_append(reply, "(iss)", MIN(r, 0), scheme,
+                        r >= 0 ? text : reason ?: "there is no memory");
+}
+
+static int method_decrypt(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *name, *item[2];
+        Request q;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        r = get_request(userdata, m, name, &q, error);
+        if (r < 0)
+                return r;
+        r = batch_begin(m, "(ss)", "(iss)", &reply);
+        if (r < 0)
+                return r;
+
+        for (unsigned n = 0; (r = sd_bus_message_read(m, "(ss)", &item[0], &item[1])) > 0; n++) {
+                if (n == SIGNER_BATCH_MAX)
+                        return too_many(error);
+                r = decrypt_one(&q, item, reply);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : batch_end(m, reply);
+}
+
+static int reply_pubkey(Signer *s, sd_bus_message *m, const char *name, sd_bus_error *error) {
+        const char *reason = NULL;
+        char hex[HEX32_MAX];
+        const Keypair *k;
+        int r;
+
+        r = keyring_get(s->keyring, name, &k, &reason);
+        if (r < 0)
+                return key_error(s, error, name, r, reason);
+
+        hex_encode(keypair_pubkey(k), 32, hex);
+        return sd_bus_reply_method_return(m, "s", hex);
+}
+
+static int method_public_key(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Signer *s = userdata;
+        PeerRole role = caller(s, m);
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        if (!policy_may_use(role, name))
+                return refuse(error, role);
+        return reply_pubkey(s, m, name, error);
+}
+
+static int add_key(Signer *s, const char *name, sd_bus_message *reply) {
+        const char *reason = NULL;
+        char hex[HEX32_MAX] = "";
+        const Keypair *k;
+        int r;
+
+        /* A damaged file is in the list, with an empty key; who asks for it alone reads why. */
+        r = keyring_get(s->keyring, name, &k, &reason);
+        if (r >= 0)
+                hex_encode(keypair_pubkey(k), 32, hex);
+        return sd_bus_message_append(reply, "(ss)", name, hex);
+}
+
+static int method_keys(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_strv_ char **names = NULL;
+        Signer *s = userdata;
+        PeerRole role = caller(s, m);
+        int r;
+
+        if (!policy_may_manage(role))
+                return refuse(error, role);
+        r = keyring_list(s->keyring, &names);
+        if (r < 0)
+                return sd_bus_error_set_errnof(error, r, "The keys cannot be listed: %m");
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(ss)");
+        STRV_FOREACH (name, names)
+                if (r >= 0)
+                        r = add_key(s, *name, reply);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+/* The words and a newline, in one piece, if the pipe can take them at once. */
+static int give_away(int fd, const Secret *mnemonic) {
+        struct pollfd p = { .fd = fd, .events = POLLOUT };
+        _cleanup_(secret_freep) Secret *line = NULL;
+        size_t n = secret_size(mnemonic);
+        struct stat st;
+        int r;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISFIFO(st.st_mode))
+                return -ENOSTR;
+        if (poll(&p, 1, 0) < 0)
+                return -errno;
+        if (!(p.revents & POLLOUT) || (p.revents & POLLERR))
+                return -EPIPE;
+
+        r = secret_new(n + 1, &line);
+        if (r < 0)
+                return r;
+        memcpy(secret_data(line), secret_text(mnemonic), n);
+        secret_data(line)[n] = '\n';
+        return write(fd, secret_text(line), n + 1) == (ssize_t) n + 1 ? 0 : -EPIPE;
+}
+
+static int store_and_reply(Signer *s, sd_bus_message *m, const char *name, const Secret *mnemonic,
+                bool replace, sd_bus_error *error) {
+        const char *reason = NULL;
+        uint64_t now;
+        int r;
+
+        r = sd_event_now(service_event(s->service), CLOCK_REALTIME, &now);
+        if (r < 0)
+                return r;
+        r = keyring_store(s->keyring, name, mnemonic, replace, (int64_t) (now / SEC), &reason);
+        if (r < 0)
+                return key_error(s, error, name, r, reason);
+
+        log_notice("The key \"%s\" has been stored.", name);
+        return reply_pubkey(s, m, name, error);
+}
+
+/* The words are given away first: a key whose words nobody has seen could not be restored. */
+static int method_generate(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(secret_freep) Secret *mnemonic = NULL;
+        const char *name, *reason = NULL;
+        Signer *s = userdata;
+        PeerRole role = caller(s, m);
+        int fd, replace, r;
+        unsigned n_words;
+
+        r = sd_bus_message_read(m, "subh", &name, &n_words, &replace, &fd);
+        if (r < 0)
+                return r;
+        if (!policy_may_manage(role))
+                return refuse(error, role);
+        r = keyring_may_store(s->keyring, name, replace, &reason);
+        if (r < 0)
+                return key_error(s, error, name, r, reason);
+
+        r = signer_make_mnemonic(n_words, &mnemonic, &reason);
+        if (r < 0)
+                return r == -ENOMEM ? r
+                                    : sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                                      "No mnemonic was made: %s.", reason);
+        r = give_away(fd, mnemonic);
+        if (r < 0)
+                return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT,
+                                "No key was made: the pipe for its words takes nothing.");
+        return store_and_reply(s, m, name, mnemonic, replace, error);
+}
+
+/* An Import whose mnemonic has not arrived yet. */
+typedef struct Import {
+        Signer *signer;
+        sd_bus_message *message;
+        bool replace;
+        char name[];
+} Import;
+
+static void import_release(void *userdata) {
+        Import *i = userdata;
+
+        sd_bus_message_unref(i->message);
+        free(i);
+}
+
+static int import_text(Import *i, const Secret *text, sd_bus_error *error) {
+        _cleanup_(secret_freep) Secret *mnemonic = NULL;
+        const char *reason = NULL;
+        unsigned word;
+        int r;
+
+        r = mnemonic_parse(secret_text(text), secret_size(text), &mnemonic, &word, &reason);
+        if (r == -EINVAL && word > 0)
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "The mnemonic cannot be used, at word %u: %s.", word, reason);
+        if (r == -EINVAL)
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "The mnemonic cannot be used: %s.", reason);
+        if (r < 0)
+                return r;
+        return store_and_reply(i->signer, i->message, i->name, mnemonic, i->replace, error);
+}
+
+static void on_import(int error, Secret *text, void *userdata) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_(secret_freep) Secret *owned = text;
+        Import *i = userdata;
+        int r;
+
+        if (error == -ETIMEDOUT)
+                r = sd_bus_error_set(&e, BUS_ERROR_BAD_INPUT,
+                                "The mnemonic did not come through the pipe in time.");
+        else if (error < 0)
+                r = sd_bus_error_setf(&e, BUS_ERROR_BAD_INPUT,
+                                "The mnemonic could not be read from the pipe: %s.",
+                                error == -EFBIG ? "it is too long" : strerror(-error));
+        else
+                r = import_text(i, owned, &e);
+        if (r < 0)
+                (void) sd_bus_reply_method_errno(i->message, r, &e); /* the caller may be gone */
+}
+
+static int method_import(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name, *reason = NULL;
+        Signer *s = userdata;
+        PeerRole role = caller(s, m);
+        int fd, replace, r;
+        Import *i;
+
+        r = sd_bus_message_read(m, "sbh", &name, &replace, &fd);
+        if (r < 0)
+                return r;
+        if (!policy_may_manage(role))
+                return refuse(error, role);
+        r = keyring_may_store(s->keyring, name, replace, &reason);
+        if (r < 0)
+                return key_error(s, error, name, r, reason);
+
+        i = calloc(1, sizeof(Import) + strlen(name) + 1);
+        if (!i)
+                return -ENOMEM;
+        *i = (Import){ .signer = s, .message = sd_bus_message_ref(m), .replace = replace };
+        memcpy(i->name, name, strlen(name) + 1);
+        r = intake_start(service_event(s->service), fd, on_import, import_release, i, &s->intakes);
+        if (r < 0) {
+                import_release(i);
+                return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT,
+                                "The mnemonic must come through a pipe.");
+        }
+        return 1; /* answered by on_import() */
+}
+
+/* clang-format off */
+const sd_bus_vtable signer_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Generate",
+                        SD_BUS_ARGS("s", key, "u", n_words, "b", replace, "h", pipe),
+                        SD_BUS_RESULT("s", pubkey),
+                        method_generate, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Import",
+                        SD_BUS_ARGS("s", key, "b", replace, "h", pipe), SD_BUS_RESULT("s", pubkey),
+                        method_import, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Keys", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", keys),
+                        method_keys, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PublicKey", SD_BUS_ARGS("s", key), SD_BUS_RESULT("s", pubkey),
+                        method_public_key, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Sign",
+                        SD_BUS_ARGS("s", key, "as", drafts), SD_BUS_RESULT("a(is)", events),
+                        method_sign, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Encrypt",
+                        SD_BUS_ARGS("s", key, "a(sss)", texts), SD_BUS_RESULT("a(is)", payloads),
+                        method_encrypt, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Decrypt",
+                        SD_BUS_ARGS("s", key, "a(ss)", payloads), SD_BUS_RESULT("a(iss)", texts),
+                        method_decrypt, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+/* clang-format on */
