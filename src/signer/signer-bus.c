@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "basic/text.h"
 #include "bus/names.h"
+#include "bus/text.h"
 #include "intake.h"
 #include "nostr/bip39.h"
 #include "policy.h"
@@ -92,11 +93,14 @@ static int batch_end(sd_bus_message *m, sd_bus_message *reply) {
 
 static int sign_one(const Request *q, const char *draft, sd_bus_message *reply) {
         _cleanup_(event_unrefp) Event *e = NULL;
-        const char *reason = NULL;
+        const char *reason = NULL, *json = NULL;
+        _cleanup_free_ char *owned = NULL;
         int r;
 
         r = signer_sign(q, draft, &e, &reason);
-        return add_result(reply, MIN(r, 0), r >= 0 ? event_json(e, NULL) : NULL, reason);
+        if (r >= 0)
+                r = bus_text_json(event_json(e, NULL), &owned, &json);
+        return add_result(reply, MIN(r, 0), json, reason);
 }
 
 static int method_sign(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -168,6 +172,10 @@ static int decrypt_one(const Request *q, const char *const item[static 2], sd_bu
         int r;
 
         r = signer_decrypt(q, item[0], item[1], &scheme, &text, &reason);
+        if (r >= 0 && !bus_text_is_fit(text)) {
+                r = -EILSEQ;
+                reason = "the text holds characters that are none";
+        }
         return sd_bus_message_append(reply, "(iss)", MIN(r, 0), scheme,
                         r >= 0 ? text : reason ?: "there is no memory");
 }

@@ -3,6 +3,7 @@
 #include "client/signer-client.h"
 
 #include "bus/names.h"
+#include "bus/text.h"
 
 #define CALL_USEC         (30 * SEC)
 #define HOLD_USEC         (2 * MSEC) /* under load a turn may be long */
@@ -401,6 +402,22 @@ static int call_start(
         return 0;
 }
 
+static int item_set_draft(Item *item, const Draft *d) {
+        _cleanup_free_ char *json = NULL, *owned = NULL;
+        const char *fit;
+        int r;
+
+        r = draft_json(d, &json);
+        if (r < 0)
+                return r;
+        r = bus_text_json(json, &owned, &fit);
+        if (r < 0)
+                return r;
+
+        item->fields[0] = owned ? TAKE_PTR(owned) : TAKE_PTR(json);
+        return 0;
+}
+
 int signer_sign(SignerClient *c, const char *key, const Draft *const *drafts, size_t n,
                 signer_done_t done, void *userdata, SignerCall **ret) {
         SignerCall *call;
@@ -410,12 +427,14 @@ int signer_sign(SignerClient *c, const char *key, const Draft *const *drafts, si
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n && r >= 0; i++)
-                r = draft_json(drafts[i], &call->items[i].fields[0]);
+                r = item_set_draft(call->items + i, drafts[i]);
         return call_start(call, r, done, userdata, ret);
 }
 
 static int item_set(Item *item, const char *const fields[static FIELDS_MAX]) {
         for (size_t i = 0; i < FIELDS_MAX && fields[i]; i++) {
+                if (!bus_text_is_fit(fields[i]))
+                        return -EILSEQ;
                 item->fields[i] = strdup(fields[i]);
                 if (!item->fields[i])
                         return -ENOMEM;

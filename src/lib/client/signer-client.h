@@ -27,8 +27,8 @@ typedef struct SignerResult {
 typedef void (*signer_done_t)(int error, const char *name, const char *reason,
                 const SignerResult *results, size_t n, void *userdata);
 
-/* -ENOBUFS: too much waits already. ret may be NULL; else *ret is cleared when the call is over, so
- * it must live as long. */
+/* -ENOBUFS: too much waits already; -EILSEQ: D-Bus carries no such text. ret may be NULL; else *ret
+ * is cleared when the call is over, so it must live as long. */
 int signer_sign(SignerClient *c, const char *key, const Draft *const *drafts, size_t n,
                 signer_done_t done, void *userdata, SignerCall **ret);
 
