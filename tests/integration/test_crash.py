@@ -37,7 +37,7 @@ def results_by_request(relay):
 
 
 def stored_result(pylon, request):
-    rows = pylon.query("select result from jobs where id = ?", request["id"])
+    rows = pylon.query("select result from job_results join jobs using (seq) where id = ?", request["id"])
     return json.loads(rows[0][0])["id"] if rows and rows[0][0] else None
 
 
@@ -47,7 +47,7 @@ class Fault:
     def __init__(self, folder, name, action):
         self.folder = folder / "faults"
         self.folder.mkdir()
-        self.name = name
+        self.name = name.partition("@")[0]
         self.env = {"PYLON_FAULTS": f"{name}={action}", "PYLON_FAULTS_ONCE": str(self.folder)}
 
     def struck(self):
@@ -105,7 +105,7 @@ def test_everything_is_killed_at_once_while_jobs_run(make_pylon, relay):
     pylon = make_pylon("start", [relay.url])
     pylon.start()
     requests = post(relay, *[mining_job(14, content=f"job {n}") for n in range(30)])
-    wait_for(lambda: pylon.query("select 1 from jobs where state = 'completed' limit 1"), 30, "one job is done")
+    wait_for(lambda: pylon.query("select 1 from jobs where status = 'completed' limit 1"), 30, "one job is done")
     for role in ("supervisor", "provider", "relay", "signer", "store", "host"):
         for pid in pylon.pids(role):
             os.kill(pid, signal.SIGKILL)
@@ -116,7 +116,7 @@ def test_everything_is_killed_at_once_while_jobs_run(make_pylon, relay):
 
 
 def test_a_failed_write_is_told_and_the_job_is_not_lost(make_faulty, relay):
-    pylon, fault = make_faulty("store.commit@3", "EIO")
+    pylon, fault = make_faulty("sql.commit.before@3", "EIO")
     requests = post(relay, *[mining_job(6, content=f"job {n}") for n in range(5)])
     for request in requests:
         pylon.wait_state(request["id"], *FINAL, seconds=60)
@@ -150,7 +150,7 @@ def test_the_plug_is_pulled(make_pylon, relay, tmp_path, moment):
 
     assert pylon.query("pragma integrity_check") == [("ok",)]
     for event in announced:
-        rows = pylon.query("select state, result from jobs where id = ?", tag(event, "e"))
+        rows = pylon.query("select status, result from jobs left join job_results using (seq) where id = ?", tag(event, "e"))
         assert rows, "something was said about a job that was not on disk"
         if event["kind"] == 6970:
             assert rows[0][0] in ("publishing", "completed"), "a result was published before it was on disk"

@@ -135,7 +135,7 @@ def test_a_request_that_cannot_be_served_is_answered_with_the_reason(pylon, rela
         errors = [line["event"] for line in lines if "event" in line and tag(line["event"], "status") == "error"]
         assert errors and (tag(errors[0], "status", 2) or errors[0]["content"])
         assert not relay.results(request["id"])
-    assert pylon.query("select count(*) from jobs where state = 'completed'") == [(0,)]
+    assert pylon.query("select count(*) from jobs where status = 'completed'") == [(0,)]
 
 
 def test_the_second_job_arrives_though_the_relay_was_unplugged_and_pylon_killed(pylon, relay):
@@ -169,7 +169,7 @@ def test_a_killed_service_comes_back_and_status_answers_meanwhile(pylon, relay, 
     assert pylon.run("status").stdout
     (request,) = post([relay], mining_job())
     served_once(pylon, relay, request, seconds=60)
-    assert pylon.query("select count(*) from jobs where state = 'completed'") == [(2,)]
+    assert pylon.query("select count(*) from jobs where status = 'completed'") == [(2,)]
 
 
 def test_data_lie_where_the_architecture_says(pylon, relay):
