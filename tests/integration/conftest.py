@@ -49,6 +49,7 @@ def make_pylon(tmp_path, request):
         if request.node.stash.get(FAILED, False):
             print(f"---- log of Pylon ----\n{pylon.log()[-20000:]}")
         pylon.stop(expect=None)
+        pylon.remove()
 
 
 FAILED = pytest.StashKey()

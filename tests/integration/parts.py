@@ -11,6 +11,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -193,11 +194,8 @@ class Pylon:
         wait_for(lambda: pid not in self.pids(role), 30, f"{role} ({pid}) is gone")
         return pid
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop(expect=None)
+    def remove(self):
+        """What is left of it, at the end of its test."""
 
 
 def processes(program, condition):
@@ -220,9 +218,13 @@ class SelfFork(Pylon):
     """pylon start -d in a home of its own, from the build tree."""
     way = "start"
 
+    def __init__(self, *args):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="pylon-"))  # short: the path of a socket has 108 bytes
+        super().__init__(*args)
+
     @property
     def base(self):
-        return self.folder / "home/.openagents/pylon"
+        return self.home / ".openagents/pylon"
 
     @property
     def config(self):
@@ -232,15 +234,14 @@ class SelfFork(Pylon):
         return self.base / {"store": "pylon.db", "relay": "relay.db"}[service]
 
     def clean(self):
-        shutil.rmtree(self.folder / "home", ignore_errors=True)
-        (self.folder / "home").mkdir(parents=True)
+        shutil.rmtree(self.base, ignore_errors=True)
 
     def own(self):
         pass
 
     def command(self, *args, env=None):
         settings = {**self.env, **(env or {})}
-        return ["env", f"HOME={self.folder / 'home'}", *(f"{k}={v}" for k, v in settings.items()),
+        return ["env", f"HOME={self.home}", *(f"{k}={v}" for k, v in settings.items()),
                 BUILD / "src/cli/pylon", "--user", *args]
 
     def start(self, *args, expect=0, env=None):
@@ -254,7 +255,7 @@ class SelfFork(Pylon):
         return self.kill(role, signal.SIGTERM)
 
     def pids(self, role):
-        home = f"HOME={self.folder / 'home'}".encode()
+        home = f"HOME={self.home}".encode()
 
         def mine(process):
             try:
@@ -264,6 +265,9 @@ class SelfFork(Pylon):
                 return home in (process.parent / parent / "environ").read_bytes().split(b"\0")
 
         return processes("pylon" if role == "supervisor" else f"pylon-{role}", mine)
+
+    def remove(self):
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def log(self):
         path = self.base / "pylon.log"
