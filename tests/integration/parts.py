@@ -124,10 +124,10 @@ def mined_bits(result):
 
 
 def toml(relays, local_port, more=""):
-    """Top-level keys first, as TOML wants it."""
+    """Top-level keys first, as TOML wants it. Without relays it is the local one, which is the default."""
     return "\n".join([
         "name = \"under test\"",
-        f"relays = {json.dumps(relays)}",
+        "" if relays is None else f"relays = {json.dumps(relays)}",
         "require_payment = false",
         "enable_payments = false",
         more if not more.lstrip().startswith("[") else "",
