@@ -3,7 +3,7 @@
 against the catalog, programs and units against their pages."""
 import re
 
-from source import report, root
+from source import c_files, report, root
 
 CATALOG_ENTRY = re.compile(r"^-- ([0-9a-f]{32})$", re.M)
 LOG_ID = re.compile(r'#define LOG_ID_(\w+)\s+"([0-9a-f]{32})"')
@@ -83,8 +83,20 @@ def page_problems():
             yield f"man/{program}.8.scd: is not there, and units/{unit.relative_to(root() / 'units')} starts {program}"
 
 
+def po_problems():
+    """A text in _() is only translated where po/POTFILES knows its file."""
+    listed = [line for line in read("po/POTFILES").splitlines() if line]
+    found = [name for path, name in c_files("src") if re.search(r'\bN?_\("', path.read_text())]
+    for name in sorted(set(found) - set(listed)):
+        yield f"po/POTFILES: {name} has texts for people and is not listed"
+    for name in sorted(set(listed) - set(found)):
+        yield f"po/POTFILES: {name} has no text for people, or is not there"
+    if listed != sorted(listed):
+        yield "po/POTFILES: is not in order"
+
+
 def problems():
-    for check in (verb_problems, config_problems, catalog_problems, page_problems):
+    for check in (verb_problems, config_problems, catalog_problems, page_problems, po_problems):
         yield from check()
 
 
