@@ -235,6 +235,9 @@ static void a_drafts_json_reads_back_as_the_same_draft(_unused_ void **state) {
 
         assert_int_equal(draft_new(7000, 5, &d), 0);
         assert_int_equal(draft_tag(d, "status", "processing", NULL), 0);
+        assert_true(draft_has_tag(d, "status"));
+        assert_false(draft_has_tag(d, "stat"));
+        assert_false(draft_has_tag(d, "processing"));
         assert_int_equal(draft_json(d, &json), 0);
         assert_string_equal(json,
                         "{\"kind\":7000,\"created_at\":5,\"tags\":[[\"status\",\"processing\"]],\"content\":\"\"}");

@@ -49,9 +49,10 @@ static bool flow_may_follow(const Flow *f, int state) {
 
 /* Announces the state and runs it. For a durable state the record is on disk by now. */
 static Step flow_act(Flow *f) {
+        uint64_t usec = flow_state(f)->deadline_usec;
         int r;
 
-        r = flow_arm(f, flow_state(f)->deadline_usec);
+        r = flow_arm(f, usec > 0 && f->table->deadline ? f->table->deadline(f) : usec);
         if (r < 0)
                 return flow_fail(f, r, "no timer is left");
 
@@ -75,6 +76,8 @@ static Step flow_enter(Flow *f, int state) {
         r = f->table->record(f);
         if (r < 0)
                 return flow_fail(f, r, "it could not be written down");
+        if (r > 0)
+                return flow_act(f);
 
         f->recording = true;
         return flow_wait();

@@ -31,9 +31,11 @@ typedef struct FlowTable {
         const char *name;
         const FlowState *states;
         int n_states;
-        int (*record)(Flow *f);             /* starts the write; its end calls flow_recorded() */
+        /* Starts the write; its end calls flow_recorded(). 1: there is nothing to write. */
+        int (*record)(Flow *f);
         void (*changed)(Flow *f, int from); /* log line and bus signal */
         void (*done)(Flow *f);              /* the last call; may free the object */
+        uint64_t (*deadline)(Flow *f);      /* of the state just entered, instead of the table's */
 } FlowTable;
 
 struct Flow {

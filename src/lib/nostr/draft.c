@@ -43,6 +43,17 @@ uint16_t draft_kind(const Draft *d) {
         return d->kind;
 }
 
+/* What stands in a value has its quotes escaped: this text begins a tag and nothing else. */
+bool draft_has_tag(const Draft *d, const char *name) {
+        for (const char *p = d->tags.data; p && (p = strstr(p, "[\"")); p++) {
+                const char *end = startswith(p + 2, name);
+
+                if (end && *end == '"')
+                        return true;
+        }
+        return false;
+}
+
 static int tag_begin(Draft *d) {
         return buffer_add_string(&d->tags, d->tags.size > 0 ? ",[" : "[");
 }

@@ -77,6 +77,7 @@ int draft_parse(const char *json, size_t size, Draft **ret, const char **reterr)
 int draft_parse_unsigned(const char *json, size_t size, char ret_pubkey_hex[static HEX32_MAX],
                 Draft **ret, const char **reterr);
 uint16_t draft_kind(const Draft *d);
+bool draft_has_tag(const Draft *d, const char *name);
 
 /* NIP-01's serialisation, added to the buffer; its SHA-256 is the id. */
 int draft_serialize(const Draft *d, const char *pubkey_hex, Buffer *ret);

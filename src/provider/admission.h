@@ -1,0 +1,23 @@
+#pragma once
+/* Admission: do we take this request? Pure: the request, what we allow, and the time go in, and a
+ * verdict comes out. What only a backend can judge (the input itself) is the backend's check. */
+#include "nostr/nip90.h"
+#include "verdict.h"
+
+#define REQUEST_SIZE_MAX (60 * 1024) /* JSON text: what relays take */
+#define FUTURE_MAX       (15 * 60)   /* seconds that clocks may differ */
+
+typedef struct Limits {
+        const char *pubkey_hex; /* ours */
+        const uint16_t *kinds;  /* that we serve */
+        size_t n_kinds;
+        bool open; /* new jobs are taken */
+        bool wallet;
+        int64_t price_msat; /* 0: free */
+        int64_t age_max;    /* seconds; INT64_MAX for a job that was accepted before a restart */
+        size_t queue_max, per_customer_max;
+        size_t n_queued, n_of_customer;
+} Limits;
+
+/* Called again with the opened request where the answer was VERDICT_SEALED. */
+Verdict admission(const JobRequest *r, const Limits *l, int64_t now);

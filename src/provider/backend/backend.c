@@ -1,0 +1,6 @@
+#include "backend.h"
+
+const BackendClass *const backend_classes[] = {
+        &backend_pow,
+        NULL,
+};

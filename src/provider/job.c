@@ -1,0 +1,479 @@
+/* A guided tour of Pylon begins here: this is what it is for.
+ *
+ * A stranger's request (NIP-90) comes from a relay. pylon-relay has verified its signature and
+ * hands it over (provider.c); a Job is made of it and walks through the table below, which
+ * basic/flow.c drives: it writes a durable state down before it is entered, arms the deadline, and
+ * refuses a step that the table does not have.
+ *
+ *   received    Encrypted requests are opened by pylon-signer. admission.c, which is pure, and the
+ *               backend's check() come to a verdict (verdict.c).
+ *   priced      Free jobs go on; for the others there is no wallet yet.
+ *   queued      On disk in pylon-store, under the request's event id: only now the relay hears that
+ *               it may forget the event, and a second delivery stops here.
+ *   running     The customer hears "processing", the backend works (job-run.c). Nothing is written:
+ *               after a crash the job is queued and runs again.
+ *   publishing  The signed result is on disk with its event, so that whatever happens now, the same
+ *               event is published and the job never runs again (job-publish.c).
+ *   completed   A relay has taken the result.
+ *
+ * Who answers what: store_…() pylon-store, signer_…() pylon-signer, relay_…() pylon-relay; each
+ * gathers what is asked in one turn of the event loop and sends it as one message. */
+#include "job.h"
+
+#include <stdio.h>
+
+#include "basic/fault.h"
+#include "basic/log.h"
+#include "basic/text.h"
+#include "provider.h"
+
+static Step job_receive(Flow *f);
+static Step job_price(Flow *f);
+static Step job_await_payment(Flow *f);
+static Step job_await_turn(Flow *f);
+static Step job_refuse(Flow *f);
+static Step job_tell_failure(Flow *f);
+
+#define PUBLISH_AGAIN MIN_ /* at first; longer each time */
+
+/* clang-format off */
+static const FlowState job_states[_JOB_STATE_MAX] = {
+        /*                   name          enter              deadline       late            fails           next                                            durable */
+        [JOB_RECEIVED]   = { "received",   job_receive,       MIN_,          JOB_REFUSED,    JOB_REFUSED,    B(JOB_RECEIVED) | B(JOB_PRICED) | B(JOB_FAILED) | B(JOB_EXPIRED), false },
+        [JOB_PRICED]     = { "priced",     job_price,         0,             0,              JOB_REFUSED,    B(JOB_QUEUED) | B(JOB_FAILED),                  false },
+        [JOB_UNPAID]     = { "unpaid",     job_await_payment, 15 * MIN_,     JOB_EXPIRED,    JOB_FAILED,     B(JOB_QUEUED) | B(JOB_CANCELLED),               true  },
+        [JOB_QUEUED]     = { "queued",     job_await_turn,    0,             0,              JOB_FAILED,     B(JOB_RUNNING) | B(JOB_REFUSED) | B(JOB_CANCELLED), true },
+        [JOB_RUNNING]    = { "running",    job_run,           5 * MIN_,      JOB_FAILED,     JOB_FAILED,     B(JOB_PUBLISHING) | B(JOB_CANCELLED) | B(JOB_OWED), false },
+        [JOB_PUBLISHING] = { "publishing", job_publish,       PUBLISH_AGAIN, JOB_PUBLISHING, JOB_FAILED,     B(JOB_COMPLETED),                               true  },
+        [JOB_OWED]       = { "owed",       NULL,              0,             0,              JOB_FAILED,     B(JOB_COMPLETED),                               true  },
+        [JOB_COMPLETED]  = { "completed",  .final = true, .durable = true },
+        [JOB_FAILED]     = { "failed",     job_tell_failure,  .final = true, .durable = true },
+        [JOB_EXPIRED]    = { "expired",    .final = true, .durable = true },
+        [JOB_CANCELLED]  = { "cancelled",  .final = true, .durable = true },
+        [JOB_REFUSED]    = { "refused",    job_refuse,        .final = true },
+};
+/* clang-format on */
+
+static int job_record(Flow *f);
+static uint64_t job_deadline(Flow *f);
+static void job_changed(Flow *f, int from);
+static void job_done(Flow *f);
+
+static const FlowTable job_table = {
+        .name = "job",
+        .states = job_states,
+        .n_states = _JOB_STATE_MAX,
+        .record = job_record,
+        .deadline = job_deadline,
+        .changed = job_changed,
+        .done = job_done,
+};
+
+const char *job_state_name(JobState s) {
+        return job_states[s].name;
+}
+
+bool job_state_is_durable(JobState s) {
+        return job_states[s].durable;
+}
+
+Job *flow_job(Flow *f) {
+        return container_of(f, Job, flow);
+}
+
+const char *job_id(const Job *job) {
+        return event_id_hex(job->request->event);
+}
+
+/* ---- received: open it, decide */
+
+static Step job_turn_away(const Job *job) {
+        if (!job->stored)
+                return flow_go(JOB_REFUSED);
+        return flow_go(job->verdict == VERDICT_EXPIRED ? JOB_EXPIRED : JOB_FAILED);
+}
+
+static void on_opened(int error, _unused_ const char *name, _unused_ const char *reason,
+                const SignerResult *results, _unused_ size_t n, void *userdata) {
+        Job *job = userdata;
+        const char *why;
+
+        if (error >= 0)
+                error = results[0].error;
+        if (error >= 0) {
+                job->scheme = streq(results[0].scheme, "nip04") ? "nip04" : "nip44";
+                error = job_request_open(
+                                job->request, results[0].text, strlen(results[0].text), &why);
+        }
+
+        if (error < 0)
+                job->verdict = VERDICT_UNREADABLE;
+        flow_drive(&job->flow, error < 0 ? job_turn_away(job) : flow_go(JOB_RECEIVED));
+}
+
+static Step job_open(Job *job) {
+        const SignerText text = {
+                .peer = event_pubkey_hex(job->request->event),
+                .text = event_content(job->request->event, NULL),
+        };
+        int r;
+
+        r = signer_decrypt(job->provider->signer, PROVIDER_KEY, &text, 1, on_opened, job,
+                        &job->signer_call);
+        if (r < 0) {
+                job->verdict = VERDICT_TROUBLE;
+                return job_turn_away(job);
+        }
+        return flow_wait();
+}
+
+static Verdict job_check(Job *job) {
+        Backend *b = provider_backend(job->provider, event_kind(job->request->event));
+
+        /* Admission has looked at the kinds of all backends. */
+        assert(b);
+        return b->class->check(b, job->request, &job->work, &job->reason);
+}
+
+static Step job_receive(Flow *f) {
+        Job *job = flow_job(f);
+        Limits limits = provider_limits(job->provider, job->request);
+
+        if (job->stored) {
+                /* It was accepted before a restart: only what it asks for matters. */
+                limits.age_max = INT64_MAX;
+                limits.open = true;
+                limits.per_customer_max = limits.queue_max = SIZE_MAX;
+        }
+
+        job->verdict = admission(job->request, &limits, provider_now(job->provider));
+        if (job->verdict == VERDICT_SEALED)
+                return job_open(job);
+        if (job->verdict == VERDICT_ACCEPTED)
+                job->verdict = job_check(job);
+        return job->verdict == VERDICT_ACCEPTED ? flow_go(JOB_PRICED) : job_turn_away(job);
+}
+
+/* ---- priced, unpaid */
+
+static Step job_price(Flow *f) {
+        Job *job = flow_job(f);
+        int r;
+
+        /* Admission lets no job in that must be paid while there is no wallet. */
+        assert(job->price_msat == 0);
+
+        r = customers_add_job(&job->provider->customers, event_pubkey_hex(job->request->event));
+        if (r < 0) {
+                job->verdict = VERDICT_TROUBLE;
+                return job_turn_away(job);
+        }
+        job->counted = true;
+        return flow_go(JOB_QUEUED);
+}
+
+/* Only a job from a database that a Pylon with a wallet has written gets here. */
+static Step job_await_payment(_unused_ Flow *f) {
+        return flow_wait();
+}
+
+/* ---- queued */
+
+static Step job_await_turn(Flow *f) {
+        Job *job = flow_job(f);
+
+        queue_push(&job->provider->queue, &job->queue);
+        provider_want_turn(job->provider);
+        return flow_wait();
+}
+
+void job_run_now(Job *job) {
+        flow_drive(&job->flow, flow_go(JOB_RUNNING));
+}
+
+void job_cancel(Job *job) {
+        JobState s = (JobState) job->flow.state;
+
+        /* NIP-90: who has the result has it. */
+        if (s != JOB_UNPAID && s != JOB_QUEUED && s != JOB_RUNNING)
+                return;
+
+        job_release_slot(job);
+        job->work = work_free(job->work);
+        queue_remove(&job->provider->queue, &job->queue);
+        flow_drive(&job->flow, flow_go(JOB_CANCELLED));
+}
+
+/* ---- the ends */
+
+void job_tell(Job *job, JobStatus status, const char *text) {
+        const FeedbackDoors doors = {
+                .signer = job->provider->signer,
+                .relay = job->provider->relay,
+                .list = &job->provider->feedback,
+        };
+        const JobAnswer a = {
+                .status = status,
+                .text = text,
+                .amount_msat = -1,
+                .relay = job->relay,
+        };
+        _cleanup_(draft_freep) Draft *d = NULL;
+
+        if (job_feedback_draft(job->request, &a, provider_now(job->provider), &d) >= 0)
+                feedback_send(&doors, d, job->relays);
+}
+
+static const char *job_reason(const Job *job) {
+        if (job->verdict != VERDICT_ACCEPTED)
+                return job->reason ?: verdict_text(job->verdict);
+        return job->flow.reason;
+}
+
+static Step job_refuse(Flow *f) {
+        Job *job = flow_job(f);
+
+        if (job->verdict == VERDICT_ACCEPTED) /* not decided: something of ours was late */
+                job->verdict = VERDICT_TROUBLE;
+        if (!verdict_is_silent(job->verdict))
+                job_tell(job, JOB_STATUS_ERROR, job_reason(job));
+        return flow_wait();
+}
+
+static Step job_tell_failure(Flow *f) {
+        Job *job = flow_job(f);
+
+        job_tell(job, JOB_STATUS_ERROR, job_reason(job));
+        return flow_wait();
+}
+
+/* ---- what the flow asks for */
+
+/* Crash tests kill us before a state is written down, and before it is acted upon. */
+static int job_fault(const Job *job, const char *moment) {
+        char name[48];
+
+        (void) snprintf(name, sizeof(name), "job.%s.%s", flow_state_name(&job->flow), moment);
+        return fault(name);
+}
+
+static void job_recorded(Job *job, int error) {
+        if (error >= 0) {
+                job->stored = true;
+                error = job_fault(job, "after");
+        }
+        if (job->seq > 0 && error >= 0)
+                provider_finish(job->provider, TAKE(job->seq, 0));
+        flow_recorded(&job->flow, error);
+}
+
+/* The store has it already, in another state than the one we are about to add: it was served in an
+ * earlier life. "queued" is our own call, repeated after its answer was lost, or the job that was
+ * read at the start. */
+static void on_added(int verdict, const char *text, void *userdata) {
+        Job *job = userdata;
+
+        if (verdict == 1 && !streq(text, job_state_name(JOB_QUEUED)) && !job->stored) {
+                job->verdict = VERDICT_DUPLICATE;
+                flow_drive(&job->flow, flow_go(JOB_REFUSED));
+        }
+        if (verdict < 0)
+                log_warning("Job %.12s could not be stored: %s.", job_id(job), text);
+        job_recorded(job, MIN(verdict, 0));
+}
+
+static int job_add(Job *job) {
+        const StoreJob row = {
+                .id = job_id(job),
+                .kind = event_kind(job->request->event),
+                .customer = event_pubkey_hex(job->request->event),
+                .request = event_json(job->request->event, NULL),
+                .relay = job->relay,
+                .state = flow_state_name(&job->flow),
+                .price_msat = job->price_msat,
+                .created_at = event_created_at(job->request->event),
+        };
+
+        return store_add_job(job->provider->store, &row, on_added, job, &job->store_call);
+}
+
+static void on_moved(int verdict, const char *text, void *userdata) {
+        Job *job = userdata;
+
+        /* -EALREADY: it has ended in an earlier life; the store never takes that back. */
+        if (verdict < 0)
+                log_warning("Job %.12s could not be moved to %s: %s.", job_id(job),
+                                flow_state_name(&job->flow), text);
+        job_recorded(job, MIN(verdict, 0));
+}
+
+static int job_move(Job *job) {
+        JobState s = (JobState) job->flow.state;
+        const StoreMove move = {
+                .id = job_id(job),
+                .state = job_state_name(s),
+                .result = s == JOB_PUBLISHING ? event_json(job->result, NULL) : NULL,
+                .error = s == JOB_FAILED ? job_reason(job) : NULL,
+                .lazy = s == JOB_COMPLETED, /* lost, it is published once more, and taken at once */
+        };
+
+        return store_move_job(job->provider->store, &move, on_moved, job, &job->store_call);
+}
+
+static int job_record(Flow *f) {
+        Job *job = flow_job(f);
+        int r;
+
+        r = job_fault(job, "before");
+        if (r < 0)
+                return r;
+        if (f->state == JOB_QUEUED)
+                return job_add(job);
+        return job->stored ? job_move(job) : 1; /* what was never written needs no end */
+}
+
+static uint64_t job_deadline(Flow *f) {
+        Job *job = flow_job(f);
+
+        if (f->state == JOB_RUNNING)
+                return job->provider->config->provider.job_timeout;
+        if (f->state == JOB_PUBLISHING)
+                return PUBLISH_AGAIN << MIN(job->n_published, 6U);
+        return job_states[f->state].deadline_usec;
+}
+
+static void log_end(const Job *job) {
+        JobState s = (JobState) job->flow.state;
+        const char *id = job_id(job);
+
+        if (s == JOB_COMPLETED)
+                log_event(LOG_INFO, LOG_ID_JOB_COMPLETED, LOG_FIELDS("PYLON_JOB", id),
+                                "Job %.12s is done.", id);
+        if (s == JOB_FAILED)
+                log_event(LOG_INFO, LOG_ID_JOB_FAILED, LOG_FIELDS("PYLON_JOB", id),
+                                "Job %.12s failed: %s", id, job_reason(job));
+        if (s == JOB_REFUSED && !verdict_is_silent(job->verdict))
+                log_event(LOG_INFO, LOG_ID_JOB_REFUSED, LOG_FIELDS("PYLON_JOB", id),
+                                "Job %.12s was refused: %s", id, job_reason(job));
+}
+
+static void job_changed(Flow *f, int from) {
+        Job *job = flow_job(f);
+
+        log_debug("Job %.12s: %s -> %s", job_id(job), job_states[from].name, flow_state_name(f));
+        if (from == JOB_RUNNING && f->state != JOB_RUNNING)
+                job_release_slot(job);
+}
+
+static void job_done(Flow *f) {
+        Job *job = flow_job(f);
+        Provider *p = job->provider;
+
+        log_end(job);
+        if (job->seq > 0)
+                provider_finish(p, TAKE(job->seq, 0));
+        (void) job_free(job);
+        provider_want_turn(p);
+}
+
+/* ---- life */
+
+/* NIP-90: where the request says, and where it came from; else at all our relays. */
+static int job_choose_relays(Job *job) {
+        const JobRequest *r = job->request;
+        int q = 0;
+
+        for (size_t i = 0; i < r->n_relays && q >= 0; i++)
+                if (!strv_contains(job->relays, r->relays[i]))
+                        q = strv_add(&job->relays, r->relays[i]);
+        if (job->relays && q >= 0 && *job->relay && !strv_contains(job->relays, job->relay))
+                q = strv_add(&job->relays, job->relay);
+        return q;
+}
+
+int job_new(Provider *p, JobRequest *request, const char *relay, Job **ret) {
+        Job *job;
+        int r;
+
+        job = new0(Job, 1);
+        if (!job)
+                return -ENOMEM;
+
+        job->relay = strdup(relay);
+        if (!job->relay) {
+                free(job);
+                return -ENOMEM;
+        }
+        job->request = request;
+        r = job_choose_relays(job);
+        if (r >= 0)
+                r = map_put(&p->jobs, event_id(request->event), 32, job);
+        if (r < 0) {
+                (void) strv_free(job->relays);
+                free(job->relay);
+                free(job);
+                return r;
+        }
+
+        job->provider = p;
+        *ret = job;
+        return 0;
+}
+
+void job_start(Job *job) {
+        (void) flow_start(&job->flow, &job_table, job->provider->event, JOB_RECEIVED);
+}
+
+/* What ran or waited is decided once more: the configuration may be another one, and what was
+ * encrypted must be opened again. */
+void job_resume(Job *job, const char *state, const char *result) {
+        const char *reason;
+        int first = JOB_RECEIVED;
+
+        job->stored = true;
+        if (streq(state, job_state_name(JOB_UNPAID)))
+                first = JOB_UNPAID;
+        if (streq(state, job_state_name(JOB_OWED)))
+                first = JOB_OWED;
+        if (streq(state, job_state_name(JOB_PUBLISHING)) &&
+                        event_parse_trusted(result, strlen(result), &job->result, &reason) >= 0)
+                first = JOB_PUBLISHING;
+        (void) flow_start(&job->flow, &job_table, job->provider->event, first);
+}
+
+void job_release_slot(Job *job) {
+        if (!job->has_slot)
+                return;
+
+        job->has_slot = false;
+        job->work->backend->n_used--;
+        job->provider->n_running--;
+        provider_want_turn(job->provider);
+}
+
+Job *job_free(Job *job) {
+        Provider *p;
+
+        if (!job)
+                return NULL;
+
+        p = job->provider;
+        flow_stop(&job->flow);
+        job_release_slot(job);
+        job->store_call = store_call_free(job->store_call);
+        job->signer_call = signer_call_free(job->signer_call);
+        job->publish = relay_publish_free(job->publish);
+        job->work = work_free(job->work);
+        queue_remove(&p->queue, &job->queue);
+        if (job->counted)
+                customers_remove_job(&p->customers, event_pubkey_hex(job->request->event));
+        if (job->result)
+                (void) map_remove(&p->results, event_id(job->result), 32);
+        (void) map_remove(&p->jobs, event_id(job->request->event), 32);
+        job->result = event_unref(job->result);
+        job->request = job_request_free(job->request);
+        (void) strv_free(job->relays);
+        (void) strv_free(job->refused);
+        free(job->relay);
+        return mfree(job);
+}

@@ -1,0 +1,74 @@
+#pragma once
+/* Job: one request, from its arrival to its end. The table of its states is in job.c. */
+#include "admission.h"
+#include "backend.h"
+#include "basic/flow.h"
+#include "client/relay-client.h"
+#include "client/signer-client.h"
+#include "client/store-client.h"
+#include "queue.h"
+
+typedef struct Provider Provider;
+
+typedef enum JobState {
+        JOB_RECEIVED,
+        JOB_PRICED,
+        JOB_UNPAID,
+        JOB_QUEUED,
+        JOB_RUNNING,
+        JOB_PUBLISHING,
+        JOB_OWED,
+        JOB_COMPLETED,
+        JOB_FAILED,
+        JOB_EXPIRED,
+        JOB_CANCELLED,
+        JOB_REFUSED,
+        _JOB_STATE_MAX,
+} JobState;
+
+typedef struct Job {
+        Flow flow;
+        Provider *provider;
+        JobRequest *request;
+        char *relay;        /* where it came from first */
+        char **relays;      /* where it is answered; NULL: at all that are configured */
+        uint64_t seq;       /* of its delivery; 0: acknowledged, or read from the store */
+        const char *scheme; /* "nip44" or "nip04" where request and answer are encrypted */
+        Work *work;
+        QueueItem queue;
+        Event *result;
+        int64_t price_msat;
+        Verdict verdict;
+        const char *reason; /* instead of the verdict's own text; static */
+        unsigned n_breakdowns, n_published;
+        char **refused; /* the relays that do not want the result */
+        bool stored;    /* its row exists */
+        bool has_slot;  /* of its backend */
+        bool counted;   /* among its customer's jobs */
+        StoreCall *store_call;
+        SignerCall *signer_call;
+        RelayPublish *publish;
+} Job;
+
+/* The flow begins. A job that was read from the store takes up where it was; `result` is its signed
+ * event where it has one. */
+int job_new(Provider *p, JobRequest *request, const char *relay, Job **ret);
+void job_start(Job *job);
+void job_resume(Job *job, const char *state, const char *result);
+Job *job_free(Job *job); /* stops it; nobody hears of it */
+
+void job_run_now(Job *job); /* its turn has come */
+void job_cancel(Job *job);  /* its customer does not want it any more */
+void job_outcome(Job *job, const char *relay, RelayVerdict verdict, const char *message);
+
+const char *job_state_name(JobState s);
+bool job_state_is_durable(JobState s);
+const char *job_id(const Job *job);
+
+/* Shared by the files of the job; each is a state's function. */
+Step job_run(Flow *f);     /* job-run.c */
+Step job_publish(Flow *f); /* job-publish.c */
+Job *flow_job(Flow *f);
+void job_release_slot(Job *job);
+/* Feedback on the way that nothing waits for. */
+void job_tell(Job *job, JobStatus status, const char *text);

@@ -1,0 +1,89 @@
+#pragma once
+/* Provider: takes requests while it is online, and owns the jobs. */
+#include "announce.h"
+#include "backend.h"
+#include "feedback.h"
+#include "inbox.h"
+#include "job.h"
+
+#define PROVIDER_KEY          "provider"
+#define PROVIDER_SUBSCRIPTION "jobs"
+#define PROVIDER_WISH         "provider.online"
+#define PROVIDER_KINDS_MAX    CONFIG_KINDS_MAX
+#define PROVIDER_BACKENDS_MAX 8
+
+typedef enum ProviderState {
+        PROVIDER_OFFLINE,
+        PROVIDER_ONLINE,
+        PROVIDER_DRAINING, /* no new jobs; goes offline when it is done */
+        _PROVIDER_STATE_MAX,
+} ProviderState;
+
+struct Provider {
+        sd_event *event;
+        const Config *config;
+        StoreClient *store;
+        SignerClient *signer;
+        RelayClient *relay;
+        void (*changed)(Provider *p, void *userdata); /* the state */
+        void *userdata;
+
+        ProviderState state;
+        bool going_online; /* on the way: key, jobs from the store */
+        bool loaded;       /* the open jobs of the store are here */
+        bool run_queue;    /* while draining: also what waits */
+        bool withdrawing;  /* the drain is over but for this */
+        char last_loaded[HEX32_MAX];
+        char pubkey_hex[HEX32_MAX];
+        usec_t started_at;
+
+        Backend *backends[PROVIDER_BACKENDS_MAX];
+        size_t n_backends;
+        uint16_t kinds[PROVIDER_KINDS_MAX];
+        size_t n_kinds;
+
+        Map jobs;    /* by the request's id, 32 bytes */
+        Map results; /* by the result's id: those that wait for a relay */
+        Queue queue;
+        Customers customers;
+        Inbox inbox;
+        unsigned n_running;
+        FeedbackList feedback;
+        Announcer announcer;
+
+        sd_event_source *turn;  /* the queue is looked at, once in a turn of the loop */
+        sd_event_source *retry; /* going online did not work; also: draining took too long */
+        usec_t retry_usec;
+        StoreCall *store_call;
+        SignerCall *signer_call;
+};
+
+typedef struct ProviderSockets {
+        const char *store, *signer, *relay;
+} ProviderSockets;
+
+/* changed() may be called from within every function but this. */
+int provider_new(sd_event *event, const Config *config, const ProviderSockets *sockets,
+                void (*changed)(Provider *p, void *userdata), void *userdata, Provider **ret);
+Provider *provider_free(Provider *p);
+DEFINE_CLEANUP(Provider, provider_free)
+
+void provider_reload(Provider *p, const Config *config);
+
+/* As the wish in the store says; what a start does. */
+void provider_go_as_wished(Provider *p);
+void provider_go_online(Provider *p);
+/* Takes no new jobs and withdraws the announcement; waits for what runs, or for all that waits too,
+ * and is offline then. */
+void provider_drain(Provider *p, bool run_queue);
+
+bool provider_is_busy(const Provider *p);
+const char *provider_state_name(ProviderState s);
+
+/* For its jobs. */
+Backend *provider_backend(Provider *p, uint16_t kind);
+Limits provider_limits(const Provider *p, const JobRequest *r);
+int64_t provider_now(const Provider *p); /* seconds */
+unsigned provider_n_in_state(const Provider *p, JobState state);
+void provider_want_turn(Provider *p);
+void provider_finish(Provider *p, uint64_t seq);
