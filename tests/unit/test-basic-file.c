@@ -106,6 +106,31 @@ static void a_lock_is_held_once_and_names_its_holder(void **state) {
         assert_int_equal(lock_file(p->file, &second, &holder), 0);
 }
 
+static void a_probe_tells_whether_a_lock_is_held_without_taking_it(void **state) {
+        const Place *p = *state;
+        _cleanup_close_ int fd = -EBADF, again = -EBADF;
+        pid_t holder = 0;
+
+        assert_int_equal(lock_probe(p->file, &holder), 0);
+        assert_int_equal(write_atomic(p->file, "1\n", 2), 0); /* process 1 lives, and has no lock */
+        assert_int_equal(lock_probe(p->file, &holder), 0);
+        assert_int_equal(lock_file(p->file, &fd, NULL), 0);
+        assert_int_equal(lock_probe(p->file, &holder), 1);
+        assert_int_equal(holder, getpid());
+        (void) close(TAKE_FD(fd));
+        assert_int_equal(lock_file(p->file, &again, NULL), 0);
+}
+
+static void a_lock_on_a_file_that_was_removed_is_not_the_lock_of_the_new_one(void **state) {
+        const Place *p = *state;
+        _cleanup_close_ int old = -EBADF, new = -EBADF;
+
+        assert_int_equal(lock_file(p->file, &old, NULL), 0);
+        assert_int_equal(unlink(p->file), 0);
+        assert_int_equal(lock_file(p->file, &new, NULL), 0);
+        assert_int_equal(lock_probe(p->file, NULL), 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(what_was_written_is_read_and_only_the_owner_may,
@@ -119,6 +144,12 @@ int main(void) {
                                 folders_are_made_with_their_parents, make_place, remove_place),
                 cmocka_unit_test_setup_teardown(
                                 a_lock_is_held_once_and_names_its_holder, make_place, remove_place),
+                cmocka_unit_test_setup_teardown(
+                                a_probe_tells_whether_a_lock_is_held_without_taking_it, make_place,
+                                remove_place),
+                cmocka_unit_test_setup_teardown(
+                                a_lock_on_a_file_that_was_removed_is_not_the_lock_of_the_new_one,
+                                make_place, remove_place),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

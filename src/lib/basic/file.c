@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "basic/text.h"
@@ -190,25 +189,75 @@ static pid_t read_holder(int fd) {
         return parse_u32(text, &pid) >= 0 ? (pid_t) pid : 0;
 }
 
-int lock_file(const char *path, int *ret_fd, pid_t *ret_holder) {
+/* An open file description lock: it is seen by F_OFD_GETLK without being taken, and fork keeps it.
+ */
+static int whole_file_lock(int fd, int command, struct flock *l) {
+        *l = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        return fcntl(fd, command, l) < 0 ? -errno : 0;
+}
+
+static bool is_the_file_at(int fd, const char *path) {
+        struct stat ours, theirs;
+
+        return fstat(fd, &ours) >= 0 && stat(path, &theirs) >= 0 && ours.st_dev == theirs.st_dev &&
+               ours.st_ino == theirs.st_ino;
+}
+
+/* 1: locked; 0: its holder removed the file meanwhile, and another may be there now. */
+static int try_lock(const char *path, int *ret_fd, pid_t *ret_holder) {
         _cleanup_close_ int fd = -EBADF;
-        char text[16];
-        int n;
+        struct flock l;
+        int r;
 
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
         if (fd < 0)
                 return -errno;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                if (errno != EWOULDBLOCK)
-                        return -errno;
-                if (ret_holder)
-                        *ret_holder = read_holder(fd);
-                return -EAGAIN;
-        }
+        r = whole_file_lock(fd, F_OFD_SETLK, &l);
+        if (r == -EACCES)
+                r = -EAGAIN; /* POSIX allows either */
+        if (r == -EAGAIN && ret_holder)
+                *ret_holder = read_holder(fd);
+        if (r < 0)
+                return r;
+        if (!is_the_file_at(fd, path))
+                return 0;
+        *ret_fd = TAKE_FD(fd);
+        return 1;
+}
+
+int lock_file(const char *path, int *ret_fd, pid_t *ret_holder) {
+        _cleanup_close_ int fd = -EBADF;
+        char text[16];
+        int n, r;
+
+        do
+                r = try_lock(path, &fd, ret_holder);
+        while (r == 0);
+        if (r < 0)
+                return r;
 
         n = snprintf(text, sizeof(text), "%d\n", (int) getpid());
         if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t) n, 0) != n)
                 return -errno;
         *ret_fd = TAKE_FD(fd);
         return 0;
+}
+
+int lock_probe(const char *path, pid_t *ret_holder) {
+        _cleanup_close_ int fd = -EBADF;
+        struct flock l;
+        int r;
+
+        /* Writing is needed for the question about a write lock. */
+        fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        r = whole_file_lock(fd, F_OFD_GETLK, &l);
+        if (r < 0)
+                return r;
+        if (l.l_type == F_UNLCK)
+                return 0;
+        if (ret_holder)
+                *ret_holder = read_holder(fd);
+        return 1;
 }

@@ -17,7 +17,11 @@ int write_all(int fd, const void *data, size_t size);
 /* Makes the directory and its parents, new ones for the owner only (0700). */
 int mkdir_p(const char *path);
 
-/* Opens or makes the file and takes its lock for as long as the descriptor lives; writes our PID
- * into it. -EAGAIN: somebody has it; *ret_holder is then the PID that was written there, 0 if
- * unknown. */
+/* Opens or makes the file and takes its lock for as long as the descriptor (and what was inherited
+ * of it by fork) lives; writes our PID into it. -EAGAIN: somebody has it; *ret_holder is then the
+ * PID that was written there, 0 if unknown. The file may be removed by its holder, and by nobody
+ * else. */
 int lock_file(const char *path, int *ret_fd, pid_t *ret_holder);
+/* Is the lock held? 1 and the PID of its holder, or 0; without taking it. A PID that is only
+ * written there, by a process that has died, does not count, whoever has that number now. */
+int lock_probe(const char *path, pid_t *ret_holder);

@@ -1,0 +1,53 @@
+#pragma once
+/* Child: one service under the supervisor. Its socket is bound here; it runs while there is a
+ * reason, comes back after a crash with growing pauses, and is told apart from its like by nobody
+ * but us. */
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "log-file.h"
+
+typedef enum ChildState {
+        CHILD_LISTENING, /* a connection starts it */
+        CHILD_STARTING,  /* until READY=1 */
+        CHILD_RUNNING,
+        CHILD_STOPPING, /* has been told to */
+        CHILD_PAUSING,  /* after a crash, until it is tried again */
+        CHILD_FAILED,   /* its configuration is wrong; waits for a reload */
+        CHILD_STOPPED,  /* for good */
+        _CHILD_STATE_MAX,
+} ChildState;
+
+typedef struct Child Child;
+
+typedef struct ChildSetup { /* the same for all; outlives them */
+        sd_event *event;
+        LogFile *log;
+        const char *notify_path;
+        const char *config;                            /* NULL: the usual place */
+        void (*changed)(Child *child, void *userdata); /* the state is another one */
+        void *userdata;
+} ChildSetup;
+
+/* Binds the socket, which is the owner's only (the umask is 077). */
+int child_new(const ChildSetup *setup, const char *name, const char *program,
+                const char *socket_path, Child **ret);
+Child *child_free(Child *c); /* kills it and removes the socket */
+DEFINE_CLEANUP(Child, child_free)
+
+int child_start(Child *c);
+void child_stop(Child *c, usec_t patience); /* SIGTERM, and SIGKILL when that takes longer */
+void child_kill(Child *c);
+void child_reload(Child *c);
+void child_notified(
+                Child *c, const char *message); /* what came on NOTIFY_SOCKET from its process */
+
+const char *child_name(const Child *c);
+ChildState child_state(const Child *c);
+const char *child_state_name(const Child *c);
+pid_t child_pid(const Child *c);          /* 0: does not run */
+unsigned child_restarts(const Child *c);  /* after crashes */
+const char *child_status(const Child *c); /* its last STATUS=, "" */
+/* Why it ended last, a sentence for people; "" when it never did. */
+const char *child_ending(const Child *c);
+int child_exit_code(const Child *c); /* of its last end; 0 also for a signal */

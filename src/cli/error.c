@@ -1,0 +1,110 @@
+/* The one table from the name of an error to what a person can do about it, and the exit code. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "cli.h"
+#include "out.h"
+
+typedef struct ErrorRow {
+        const char *name;
+        int exit_code;
+        const char *hint;
+} ErrorRow;
+
+/* clang-format off */
+static const ErrorRow rows[] = {
+        { "AlreadyRunning", EXIT_FAILURE,     N_("`pylon stop` ends it.") },
+        { "Ambiguous",      EXIT_FAILURE,     N_("Give more characters of the id.") },
+        { "BadInput",       EXIT_USAGE,       NULL },
+        { "Busy",           EXIT_UNAVAILABLE, N_("A limit is reached. Try again later.") },
+        { "CannotCreate",   EXIT_CANTCREAT,   N_("Look at the free space and the owner of the folder.") },
+        { "ConfigInvalid",  EXIT_CONFIG,      N_("`pylon config check` says all that is wrong, `man pylon.toml` what is allowed.") },
+        { "Damaged",        EXIT_FAILURE,     N_("Restore the file from a backup; the damaged one is left as it is.") },
+        { "JobFailed",      EXIT_FAILURE,     NULL },
+        { "KeyExists",      EXIT_CANTCREAT,   N_("`pylon init --force` replaces it. Its words are then the only way back to it.") },
+        { "NoKey",          EXIT_CONFIG,      N_("Make an identity with `pylon init`.") },
+        { "NoMemory",       EXIT_FAILURE,     NULL },
+        { "NoSuchJob",      EXIT_FAILURE,     N_("`pylon job list` shows the jobs that are known.") },
+        { "NoWallet",       EXIT_FAILURE,     N_("This version has no wallet; only free jobs can be bought and sold.") },
+        { "NotAllowed",     EXIT_NOPERM,      N_("Ask as root, or as the account that owns this instance.") },
+        { "NotInstalled",   EXIT_UNAVAILABLE, N_("Install Pylon completely, or run `pylon` from its build folder.") },
+        { "NotReachable",   EXIT_UNAVAILABLE, N_("`pylon status` shows which service does not answer, its log why.") },
+        { "NotRunning",     EXIT_UNAVAILABLE, N_("Start it with `pylon start`.") },
+        { "StartFailed",    EXIT_FAILURE,     N_("The end of pylon.log, or of the journal, may say more.") },
+        { "StopFailed",     EXIT_FAILURE,     N_("`pylon stop --force` does not wait.") },
+        { "TimedOut",       EXIT_UNAVAILABLE, N_("Give it more time with --timeout, or look at `pylon status`.") },
+        { "Usage",          EXIT_USAGE,       N_("`pylon --help` lists the commands, `pylon COMMAND --help` their options.") },
+};
+/* clang-format on */
+
+static const ErrorRow *find_row(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (streq(rows[i].name, name))
+                        return &rows[i];
+        return NULL;
+}
+
+int error_exit_code(const char *name) {
+        const ErrorRow *row = find_row(name);
+
+        return row ? row->exit_code : EXIT_FAILURE;
+}
+
+const char *error_hint(const char *name) {
+        const ErrorRow *row = find_row(name);
+
+        return row && row->hint ? _(row->hint) : NULL;
+}
+
+char *printable(char *text) {
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p < 0x20 || *p == 0x7f)
+                        *p = *p == '\n' ? ' ' : '?';
+        return text;
+}
+
+static void print_json_error(const char *name, const char *message, const char *hint) {
+        _cleanup_(out_done) Out o = OUT_INIT;
+
+        out_object(&o, NULL);
+        out_object(&o, "error");
+        out_text(&o, "name", name);
+        out_text(&o, "message", message);
+        out_text(&o, "hint", hint);
+        out_end(&o);
+        out_end(&o);
+        (void) out_print(&o);
+}
+
+int cli_fail(const Cli *cli, const char *name, const char *format, ...) {
+        const char *hint = error_hint(name);
+        char message[1024];
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(message, sizeof(message), format, ap);
+        va_end(ap);
+        printable(message);
+
+        if (cli->args.json)
+                print_json_error(name, message, hint);
+        else
+                (void) fprintf(stderr, hint ? "%s\n%s\n" : "%s\n", message, hint);
+        return error_exit_code(name);
+}
+
+int cli_out_of_memory(const Cli *cli) {
+        return cli_fail(cli, "NoMemory", "%s", _("There is not enough memory."));
+}
+
+void cli_say(const Cli *cli, const char *format, ...) {
+        va_list ap;
+
+        if (cli->args.json)
+                return;
+        va_start(ap, format);
+        (void) vfprintf(stdout, format, ap);
+        va_end(ap);
+        (void) putchar('\n');
+}

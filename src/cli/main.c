@@ -1,0 +1,403 @@
+/* pylon: the table of verbs, which is dispatch, help and completion, and what the man page is
+ * checked against; and the table of options, from which each verb takes its own. */
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "basic/log.h"
+#include "basic/text.h"
+#include "verb.h"
+
+typedef struct Verb {
+        const char *group, *name;
+        const char *synopsis; /* of what is no option */
+        const char *help;
+        int n_min, n_max; /* how many of these */
+        bool anywhere;    /* does without an instance, files and config */
+        int (*run)(Cli *cli);
+        const char *options; /* their long names, besides those that all have */
+} Verb;
+
+static int verb_completion(Cli *cli);
+
+/* clang-format off */
+static const Verb verbs[] = {
+        { NULL,     "init",       "",          N_("Make this Pylon's identity and show its words, once"),  0, 0, false, verb_init,         "import words force" },
+        { NULL,     "start",      "",          N_("Start Pylon, and return when it is ready"),             0, 0, false, verb_start,        "detach foreground mode" },
+        { NULL,     "stop",       "",          N_("Finish what runs, and stop"),                           0, 0, false, verb_stop,         "force-stop timeout" },
+        { NULL,     "status",     "",          N_("Show what runs and what it earned"),                    0, 0, false, verb_status,       "" },
+        { "job",    "list",       "",          N_("List the jobs, the newest first"),                      0, 0, false, verb_job_list,     "limit state" },
+        { "job",    "show",       "ID",        N_("Show one job; the first 8 characters of its id do"),    1, 1, false, verb_job_show,     "" },
+        { "job",    "submit",     "TEXT|JSON", N_("Buy one result and print it"),                          1, 1, false, verb_job_submit,   "kind pow bid provider relay timeout" },
+        { NULL,     "earnings",   "",          N_("Show what was earned"),                                 0, 0, false, verb_earnings,     "limit" },
+        { "config", "check",      "",          N_("Say all that is wrong with the configuration"),         0, 0, true,  verb_config_check, "" },
+        { "config", "show",       "",          N_("Print every setting with the value in effect"),         0, 0, false, verb_config_show,  "" },
+        { "store",  "backup",     "FILE",      N_("Copy the database while it is in use"),                 1, 1, false, verb_store_backup, "" },
+        { NULL,     "completion", "",          N_("Print the completion for bash"),                        0, 0, true,  verb_completion,   "" },
+};
+/* clang-format on */
+
+typedef enum OptionType {
+        OPTION_FLAG,  /* bool */
+        OPTION_TEXT,  /* const char * */
+        OPTION_COUNT, /* uint32_t */
+        OPTION_LARGE, /* uint64_t */
+        OPTION_SPAN,  /* usec_t */
+        OPTION_MODE,
+        OPTION_RELAY,
+} OptionType;
+
+typedef struct OptionRow {
+        const char *name;
+        char letter;
+        OptionType type;
+        const char *value; /* its name in the help */
+        size_t offset;
+        const char *help;
+        const char *spelled; /* on the command line, where two rows have the same spelling */
+} OptionRow;
+
+#define AT(field) offsetof(Arguments, field)
+
+/* clang-format off */
+static const OptionRow options[] = {
+        { "json",       0,   OPTION_FLAG,  NULL,    AT(json),       N_("Print JSON, errors too") },
+        { "system",     0,   OPTION_FLAG,  NULL,    AT(system),     N_("The system's instance") },
+        { "user",       0,   OPTION_FLAG,  NULL,    AT(user),       N_("The user's instance") },
+        { "config",     0,   OPTION_TEXT,  "PATH",  AT(config),     N_("Another configuration file") },
+        { "help",       'h', OPTION_FLAG,  NULL,    AT(help),       N_("This text") },
+        { "version",    0,   OPTION_FLAG,  NULL,    AT(version),    N_("The version") },
+        { "import",     0,   OPTION_FLAG,  NULL,    AT(import),     N_("Read the words of an identity from standard input") },
+        { "words",      0,   OPTION_COUNT, "12|24", AT(words),      N_("How many words the new identity has (12)") },
+        { "force",      'f', OPTION_FLAG,  NULL,    AT(force),      N_("Replace an identity that is there") },
+        { "detach",     'd', OPTION_FLAG,  NULL,    AT(detach),     N_("Without systemd, in the background") },
+        { "foreground", 'f', OPTION_FLAG,  NULL,    AT(foreground), N_("Without systemd, in the foreground") },
+        { "mode",       'm', OPTION_MODE,  "MODE",  AT(mode),       N_("\"provider\", \"host\" or \"both\" (both)") },
+        { "force-stop", 'f', OPTION_FLAG,  NULL,    AT(force),      N_("Kill it at once"), "force" },
+        { "timeout",    't', OPTION_SPAN,  "SECS",  AT(timeout),    N_("How long to wait") },
+        { "limit",      'l', OPTION_COUNT, "N",     AT(limit),      N_("At most so many") },
+        { "state",      0,   OPTION_TEXT,  "STATE", AT(state),      N_("Only jobs in this state") },
+        { "kind",       'k', OPTION_COUNT, "KIND",  AT(kind),       N_("The kind of the request, 5000 to 5999 (5970)") },
+        { "pow",        0,   OPTION_COUNT, "BITS",  AT(pow),        N_("The difficulty of the work (16)") },
+        { "bid",        0,   OPTION_LARGE, "MSATS", AT(bid),        N_("The most it may cost") },
+        { "provider",   'p', OPTION_TEXT,  "NPUB",  AT(provider),   N_("Only this provider may answer") },
+        { "relay",      'r', OPTION_RELAY, "URL",   AT(relays),     N_("Use this relay; may be given several times") },
+};
+/* clang-format on */
+
+#define N_COMMON_OPTIONS 6 /* the first rows */
+
+static const char *spelling(const OptionRow *o) {
+        return o->spelled ?: o->name;
+}
+
+/* Is the word one of those in a list with blanks between them? */
+static bool lists(const char *list, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = list; (p = strstr(p, word)); p += n)
+                if ((p == list || p[-1] == ' ') && (p[n] == '\0' || p[n] == ' '))
+                        return true;
+        return false;
+}
+
+static bool verb_has(const Verb *verb, const OptionRow *o) {
+        return o < options + N_COMMON_OPTIONS || (verb && lists(verb->options, o->name));
+}
+
+static void print_options(const Verb *verb, bool common) {
+        for (const OptionRow *o = options; o < options + ELEMENTSOF(options); o++) {
+                char text[64];
+
+                if ((o < options + N_COMMON_OPTIONS) != common || !verb_has(verb, o))
+                        continue;
+                (void) snprintf(text, sizeof(text), "%s%.*s%s--%s%s%s", o->letter ? "-" : "  ",
+                                o->letter ? 1 : 0, &o->letter, o->letter ? ", " : "  ", spelling(o),
+                                o->value ? " " : "", o->value ?: "");
+                (void) printf("  %-22s %s\n", text, _(o->help));
+        }
+}
+
+static void print_verb_help(const Verb *verb) {
+        (void) printf("pylon %s%s%s %s%s%s\n\n%s.\n\n", verb->group ?: "", verb->group ? " " : "",
+                        verb->name, _("[OPTIONS]"), *verb->synopsis ? " " : "", verb->synopsis,
+                        _(verb->help));
+        print_options(verb, false);
+        print_options(verb, true);
+}
+
+static void print_help(void) {
+        (void) printf("pylon %s\n\n%s\n\n", _("[OPTIONS] COMMAND"),
+                        _("Pylon sells this machine's compute on Nostr, and buys what its agents need."));
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                char words[64];
+
+                (void) snprintf(words, sizeof(words), "%s%s%s%s%s", verbs[i].group ?: "",
+                                verbs[i].group ? " " : "", verbs[i].name,
+                                *verbs[i].synopsis ? " " : "", verbs[i].synopsis);
+                (void) printf("  %-22s %s\n", words, _(verbs[i].help));
+        }
+        (void) printf("\n");
+        print_options(NULL, true);
+        (void) printf("\n%s\n", _("Without a command: status."));
+}
+
+static int print_version(void) {
+        (void) printf("pylon %s\n", PYLON_VERSION);
+        return EXIT_SUCCESS;
+}
+
+static int verb_completion(_unused_ Cli *cli) {
+        const char *group = "";
+
+        (void) printf("# bash completion for pylon, printed by `pylon completion`\n"
+                      "_pylon() {\n"
+                      "        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+                      "        case \"$prev\" in\n"
+                      "        --config) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+                      "        --mode|-m) COMPREPLY=($(compgen -W 'provider host both' -- \"$cur\")); return ;;\n");
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                if (!verbs[i].group || streq(group, verbs[i].group))
+                        continue;
+                group = verbs[i].group;
+                (void) printf("        %s) COMPREPLY=($(compgen -W '", group);
+                for (size_t k = 0; k < ELEMENTSOF(verbs); k++)
+                        if (verbs[k].group && streq(verbs[k].group, group))
+                                (void) printf("%s ", verbs[k].name);
+                (void) printf("' -- \"$cur\")); return ;;\n");
+        }
+        (void) printf("        esac\n        COMPREPLY=($(compgen -W '");
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (!verbs[i].group || i == 0 || !verbs[i - 1].group ||
+                                !streq(verbs[i].group, verbs[i - 1].group))
+                        (void) printf("%s ", verbs[i].group ?: verbs[i].name);
+        for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                if (!options[i].spelled)
+                        (void) printf("--%s ", options[i].name);
+        (void) printf("' -- \"$cur\"))\n}\ncomplete -F _pylon pylon\n");
+        return EXIT_SUCCESS;
+}
+
+static int parse_mode(const char *text, Arguments *a) {
+        static const char *const names[_MODE_MAX] = {
+                [MODE_BOTH] = "both",
+                [MODE_PROVIDER] = "provider",
+                [MODE_HOST] = "host",
+        };
+
+        for (Mode m = 0; m < _MODE_MAX; m++)
+                if (streq(names[m], text)) {
+                        a->mode = m;
+                        a->mode_given = true;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static int parse_relay(const char *text, Arguments *a) {
+        if (a->n_relays >= RELAYS_MAX ||
+                        (!startswith(text, "ws://") && !startswith(text, "wss://")))
+                return -EINVAL;
+        a->relays[a->n_relays++] = text;
+        return 0;
+}
+
+static int parse_option(const OptionRow *o, const char *text, Arguments *a) {
+        void *field = (char *) a + o->offset;
+
+        switch (o->type) {
+        case OPTION_FLAG:
+                *(bool *) field = true;
+                return 0;
+        case OPTION_TEXT:
+                *(const char **) field = text;
+                return 0;
+        case OPTION_COUNT:
+                return parse_u32(text, field);
+        case OPTION_LARGE:
+                return parse_u64(text, field);
+        case OPTION_SPAN:
+                return parse_span(text, field);
+        case OPTION_MODE:
+                return parse_mode(text, a);
+        case OPTION_RELAY:
+                return parse_relay(text, a);
+        }
+        return -EINVAL;
+}
+
+static const OptionRow *find_option(const Verb *verb, int c) {
+        for (const OptionRow *o = options; o < options + ELEMENTSOF(options); o++)
+                if (verb_has(verb, o) && (c < 0x100 ? o->letter == c : o - options == c - 0x100))
+                        return o;
+        return NULL;
+}
+
+/* What getopt wants, made from the rows that the verb has. */
+typedef struct Getopt {
+        struct option longs[ELEMENTSOF(options) + 1];
+        char letters[2 * ELEMENTSOF(options) + 3];
+} Getopt;
+
+static void getopt_fill(const Verb *verb, Getopt *g) {
+        char *letter = g->letters;
+        size_t n = 0;
+
+        *letter++ = verb ? ':' : '+'; /* "+": up to the verb; ':': we say what is wrong */
+        if (!verb)
+                *letter++ = ':';
+        for (const OptionRow *o = options; o < options + ELEMENTSOF(options); o++) {
+                int argument = o->type == OPTION_FLAG ? no_argument : required_argument;
+
+                if (!verb_has(verb, o))
+                        continue;
+                g->longs[n++] = (struct option){ spelling(o), argument, NULL,
+                        0x100 + (int) (o - options) };
+                if (o->letter) {
+                        *letter++ = o->letter;
+                        if (argument == required_argument)
+                                *letter++ = ':';
+                }
+        }
+        g->longs[n] = (struct option){ 0 };
+        *letter = '\0';
+}
+
+static int parse_options(Cli *cli, const Verb *verb, int argc, char *argv[]) {
+        Getopt g;
+        int c;
+
+        getopt_fill(verb, &g);
+        optind = 0;
+        opterr = 0;
+        while ((c = getopt_long(argc, argv, g.letters, g.longs, NULL)) >= 0) {
+                const OptionRow *o = c == '?' || c == ':' ? NULL : find_option(verb, c);
+
+                if (c == ':')
+                        return cli_fail(cli, "Usage", _("The option \"%s\" needs a value."),
+                                        argv[optind - 1]);
+                if (!o)
+                        return cli_fail(cli, "Usage", _("There is no option \"%s\" here."),
+                                        argv[optind - 1]);
+                if (parse_option(o, optarg, &cli->args) < 0)
+                        return cli_fail(cli, "Usage", _("\"%s\" is no value for --%s."), optarg,
+                                        spelling(o));
+        }
+        return EXIT_SUCCESS;
+}
+
+static const Verb *find_verb(char *const *words, int n) {
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                const Verb *v = &verbs[i];
+
+                if (n > 0 && !v->group && streq(words[0], v->name))
+                        return v;
+                if (n > 1 && v->group && streq(words[0], v->group) && streq(words[1], v->name))
+                        return v;
+        }
+        return NULL;
+}
+
+static const Verb *nearest_verb(const char *word) {
+        const Verb *nearest = NULL;
+        size_t best = 3;
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                size_t d = edit_distance(word, verbs[i].group ?: verbs[i].name);
+
+                if (d < best) {
+                        best = d;
+                        nearest = &verbs[i];
+                }
+        }
+        return nearest;
+}
+
+static int unknown_verb(const Cli *cli, char *const *words, int n) {
+        const Verb *nearest = nearest_verb(words[0]);
+
+        if (n == 1 && nearest && nearest->group && streq(nearest->group, words[0]))
+                return cli_fail(cli, "Usage", _("\"%s\" needs a second word."), words[0]);
+        if (nearest && (n == 1 || !nearest->group))
+                return cli_fail(cli, "Usage", _("There is no command \"%s\"; did you mean \"%s\"?"),
+                                words[0], nearest->group ?: nearest->name);
+        return cli_fail(cli, "Usage", _("There is no command \"%s%s%s\"."), words[0],
+                        n > 1 ? " " : "", n > 1 ? words[1] : "");
+}
+
+/* --json is looked for first, so that even a wrong command line is answered in it. */
+static bool wants_json(int argc, char *argv[]) {
+        for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
+                if (streq(argv[i], "--json"))
+                        return true;
+        return false;
+}
+
+static int run_verb(Cli *cli, const Verb *verb, int argc, char *argv[]) {
+        int r;
+
+        r = parse_options(cli, verb, argc, argv);
+        if (r != EXIT_SUCCESS)
+                return r;
+        if (cli->args.help) {
+                print_verb_help(verb);
+                return EXIT_SUCCESS;
+        }
+        if (cli->args.version)
+                return print_version();
+        cli->args.rest = argv + optind;
+        cli->args.n_rest = argc - optind;
+        if (cli->args.n_rest < verb->n_min)
+                return cli_fail(cli, "Usage", _("This command needs %s."), verb->synopsis);
+        if (cli->args.n_rest > verb->n_max)
+                return cli_fail(cli, "Usage", _("\"%s\" is one word too many."),
+                                cli->args.rest[verb->n_max]);
+        r = verb->anywhere ? EXIT_SUCCESS : cli_locate(cli);
+        return r != EXIT_SUCCESS ? r : verb->run(cli);
+}
+
+static int run(Cli *cli, int argc, char *argv[]) {
+        static char status[] = "status";
+        char *bare[] = { status, NULL };
+        const Verb *verb;
+        int n, r;
+
+        r = parse_options(cli, NULL, argc, argv);
+        if (r != EXIT_SUCCESS)
+                return r;
+        if (cli->args.version)
+                return print_version();
+        n = argc - optind;
+        argv += optind;
+        if (n == 0 && cli->args.help) {
+                print_help();
+                return EXIT_SUCCESS;
+        }
+        if (n == 0) {
+                argv = bare;
+                n = 1;
+        }
+        verb = find_verb(argv, n);
+        if (!verb)
+                return unknown_verb(cli, argv, n);
+        /* The last word of the verb stands where getopt expects the program. */
+        return run_verb(cli, verb, n - (verb->group != NULL), argv + (verb->group != NULL));
+}
+
+int main(int argc, char *argv[]) {
+        Cli cli = { .args.json = wants_json(argc, argv) };
+        int r;
+
+        /* Not LC_NUMERIC: numbers in files are not written for people. */
+        (void) setlocale(LC_CTYPE, "");
+        (void) setlocale(LC_MESSAGES, "");
+        (void) bindtextdomain("pylon", PYLON_LOCALEDIR);
+        (void) textdomain("pylon");
+        log_open("pylon");
+        (void) umask(0077); /* whatever is made here is its owner's only */
+
+        r = run(&cli, argc, argv);
+        cli_done(&cli);
+        return r;
+}

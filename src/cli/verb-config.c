@@ -1,0 +1,131 @@
+/* pylon config check|show. */
+#include <stdio.h>
+
+#include "out.h"
+#include "verb.h"
+
+typedef struct Check {
+        const Cli *cli;
+        const char *path;
+        Out out;
+        unsigned counts[_CONFIG_SEVERITY_MAX];
+} Check;
+
+static const char *severity_name(ConfigSeverity s) {
+        switch (s) {
+        case CONFIG_ERROR:
+                return N_("error");
+        case CONFIG_WARNING:
+                return N_("warning");
+        case CONFIG_NOTICE:
+        case _CONFIG_SEVERITY_MAX:
+                break;
+        }
+        return N_("note");
+}
+
+static void on_remark(const ConfigRemark *r, void *userdata) {
+        Check *c = userdata;
+
+        c->counts[r->severity]++;
+        if (!c->cli->args.json) {
+                (void) printf("%s:%u:%u: %s: %s.\n", c->path, r->line, r->column,
+                                _(severity_name(r->severity)), r->text);
+                return;
+        }
+        out_object(&c->out, NULL);
+        out_text(&c->out, "severity", severity_name(r->severity));
+        out_number(&c->out, "line", r->line);
+        out_number(&c->out, "column", r->column);
+        out_text(&c->out, "message", r->text);
+        out_end(&c->out);
+}
+
+static int check_end(Check *c, bool valid) {
+        int r = 0;
+
+        if (c->cli->args.json) {
+                out_end(&c->out);
+                out_boolean(&c->out, "valid", valid);
+                out_end(&c->out);
+                r = out_print(&c->out);
+        } else if (valid)
+                (void) printf(_("%s is valid.\n"), c->path);
+        else
+                (void) printf(_("%s is not valid.\n"), c->path);
+        if (r < 0)
+                return EXIT_FAILURE;
+        return valid ? EXIT_SUCCESS : EXIT_CONFIG;
+}
+
+/* The one verb that must work with a configuration that does not. */
+int verb_config_check(Cli *cli) {
+        Check c = { .cli = cli, .out = OUT_INIT };
+        Scope scope = cli->args.system ? SCOPE_SYSTEM : SCOPE_USER;
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_(paths_freep) Paths *paths = NULL;
+        const char *reason = "";
+        int r;
+
+        r = paths_new(scope, cli->args.config, NULL, &paths, &reason);
+        if (r < 0)
+                return cli_fail(cli, "ConfigInvalid", _("Pylon's files cannot be found: %s."),
+                                reason);
+        c.path = paths->config;
+        if (cli->args.json) {
+                out_object(&c.out, NULL);
+                out_text(&c.out, "path", c.path);
+                out_array(&c.out, "remarks");
+        }
+        r = config_load(c.path, on_remark, &c, &config);
+        r = check_end(&c, r >= 0);
+        out_done(&c.out);
+        return r;
+}
+
+static int show_json(const Cli *cli) {
+        _cleanup_(out_done) Out o = OUT_INIT;
+        const char *section = "";
+        const ConfigItem *item;
+
+        out_object(&o, NULL);
+        for (size_t i = 0; (item = config_item_at(i)); i++) {
+                _cleanup_buffer_ Buffer value = { .max = 1 << 20 };
+
+                if (!streq(section, config_item_section(item))) {
+                        if (*section)
+                                out_end(&o);
+                        section = config_item_section(item);
+                        out_object(&o, section);
+                }
+                if (config_item_write(item, cli->config, &value) < 0)
+                        return cli_out_of_memory(cli);
+                out_raw(&o, config_item_key(item), value.data);
+        }
+        if (*section)
+                out_end(&o);
+        out_end(&o);
+        return out_print(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int verb_config_show(Cli *cli) {
+        const char *section = "";
+        const ConfigItem *item;
+
+        if (cli->args.json)
+                return show_json(cli);
+        (void) printf("# %s\n", cli->paths->config);
+        for (size_t i = 0; (item = config_item_at(i)); i++) {
+                _cleanup_buffer_ Buffer value = { .max = 1 << 20 };
+
+                if (!streq(section, config_item_section(item))) {
+                        section = config_item_section(item);
+                        (void) printf("\n[%s]\n", section);
+                }
+                if (config_item_write(item, cli->config, &value) < 0)
+                        return cli_out_of_memory(cli);
+                (void) printf("# %s\n%s = %s\n", config_item_help(item), config_item_key(item),
+                                value.data);
+        }
+        return EXIT_SUCCESS;
+}

@@ -1,0 +1,15 @@
+#pragma once
+/* The verbs: each is one row of the table in main.c. They return the exit code. */
+#include "cli.h"
+
+int verb_config_check(Cli *cli);
+int verb_config_show(Cli *cli);
+int verb_earnings(Cli *cli);
+int verb_init(Cli *cli);
+int verb_job_list(Cli *cli);
+int verb_job_show(Cli *cli);
+int verb_job_submit(Cli *cli);
+int verb_start(Cli *cli);
+int verb_status(Cli *cli);
+int verb_stop(Cli *cli);
+int verb_store_backup(Cli *cli);
