@@ -1,0 +1,244 @@
+/* com.openagents.Pylon1.Host: going online, buying one result. */
+#include "basic/text.h"
+#include "bus/authorize.h"
+#include "bus/names.h"
+#include "host.h"
+#include "order.h"
+
+#define ACTION_MANAGE   "com.openagents.pylon1.agent.manage"
+#define ACTION_SUBMIT   "com.openagents.pylon1.job.submit"
+
+#define TIMEOUT_DEFAULT 60 /* seconds */
+#define TIMEOUT_MAX     3600
+#define INPUT_MAX       (60 * 1024) /* relays take events of 64 KiB */
+#define PARAMS_MAX      32
+
+/* What Submit() was given; the strings but the relays' belong to the message. */
+typedef struct Submission {
+        JobOrder order;
+        const char *params[2 * PARAMS_MAX];
+        char **relays;
+        uint32_t timeout;
+} Submission;
+
+static void submission_done(Submission *s) {
+        strv_free(s->relays);
+}
+
+static int read_params(sd_bus_message *m, Submission *s, sd_bus_error *error) {
+        const char *name, *value;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(ss)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(ss)", &name, &value)) > 0) {
+                if (s->order.n_params == PARAMS_MAX)
+                        return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                        "A job has at most %d parameters.", PARAMS_MAX);
+                s->params[2 * s->order.n_params] = name;
+                s->params[2 * s->order.n_params + 1] = value;
+                s->order.n_params++;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_option(sd_bus_message *m, const char *name, Submission *s) {
+        if (streq(name, "bid"))
+                return sd_bus_message_read(m, "v", "x", &s->order.bid_msat);
+        if (streq(name, "provider"))
+                return sd_bus_message_read(m, "v", "s", &s->order.provider);
+        if (streq(name, "output"))
+                return sd_bus_message_read(m, "v", "s", &s->order.output);
+        if (streq(name, "timeout"))
+                return sd_bus_message_read(m, "v", "u", &s->timeout);
+        return -ENOENT;
+}
+
+static int read_relays(sd_bus_message *m, Submission *s) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "as");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_strv(m, &s->relays);
+        if (r < 0)
+                return r;
+        s->order.relays = (const char *const *) s->relays;
+        s->order.n_relays = strv_length(s->relays);
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_options(sd_bus_message *m, Submission *s, sd_bus_error *error) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &name);
+                if (r < 0)
+                        return r;
+                r = streq(name, "relays") ? read_relays(m, s) : read_option(m, name, s);
+                if (r == -ENOENT)
+                        return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                        "A job has no option \"%s\".", name);
+                if (r < 0)
+                        return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                        "The option \"%s\" has the wrong type.", name);
+                r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int check_submission(const Submission *s, sd_bus_error *error) {
+        const JobOrder *o = &s->order;
+
+        if (!job_kind_is_request(o->kind))
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "Kind %u is no job request; those are %d to %d.", o->kind,
+                                JOB_KIND_FIRST, JOB_KIND_LAST);
+        if (strlen(o->input) > INPUT_MAX)
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "The input has %zu bytes; relays take at most %d.",
+                                strlen(o->input), INPUT_MAX);
+        if (s->timeout == 0 || s->timeout > TIMEOUT_MAX)
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "The time-out is 1 to %d seconds.", TIMEOUT_MAX);
+        return 0;
+}
+
+static int method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(submission_done) Submission s = { .timeout = TIMEOUT_DEFAULT };
+        Host *h = userdata;
+        int r;
+
+        r = bus_authorize(service_server(h->service), m, ACTION_SUBMIT, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        s.order.bid_msat = -1;
+        s.order.params = s.params;
+        r = sd_bus_message_read(m, "qss", &s.order.kind, &s.order.input, &s.order.input_type);
+        if (r >= 0)
+                r = read_params(m, &s, error);
+        if (r >= 0)
+                r = read_options(m, &s, error);
+        if (r >= 0)
+                r = check_submission(&s, error);
+        if (r < 0)
+                return r;
+        return order_new(h, &s.order, s.timeout * SEC, m, error);
+}
+
+static int method_result(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Host *h = userdata;
+        const char *id;
+        Order *o;
+        int r;
+
+        r = bus_authorize(service_server(h->service), m, ACTION_SUBMIT, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = sd_bus_message_read(m, "s", &id);
+        if (r < 0)
+                return r;
+        o = order_find(h, id);
+        if (!o)
+                return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_JOB,
+                                "No job \"%s\" was bought since pylon-host was started.", id);
+        return order_wait(o, m, error);
+}
+
+/* The wish is on disk before anybody hears of it. */
+typedef struct Wish {
+        Host *host;
+        sd_bus_message *message;
+        bool online;
+} Wish;
+
+static void on_wish_written(
+                int error, const char *reason, _unused_ const char *value, void *userdata) {
+        Wish *w = userdata;
+
+        if (error < 0)
+                (void) sd_bus_reply_method_errorf(w->message, BUS_ERROR_NOT_REACHABLE,
+                                "The wish could not be written down: %s.", reason);
+        else {
+                host_set_online(w->host, w->online);
+                (void) sd_bus_reply_method_return(w->message, NULL);
+        }
+        sd_bus_message_unref(w->message);
+        free(w);
+}
+
+static int wish(Host *h, sd_bus_message *m, bool online, sd_bus_error *error) {
+        Wish *w;
+        int r;
+
+        r = bus_authorize(service_server(h->service), m, ACTION_MANAGE, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        w = new0(Wish, 1);
+        if (!w)
+                return -ENOMEM;
+        *w = (Wish){ h, sd_bus_message_ref(m), online };
+        r = store_set_setting(
+                        h->store, "host.online", online ? "yes" : "no", on_wish_written, w, NULL);
+        if (r < 0) {
+                sd_bus_message_unref(w->message);
+                free(w);
+                return r;
+        }
+        return 1;
+}
+
+static int method_online(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return wish(userdata, m, true, error);
+}
+
+static int method_offline(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return wish(userdata, m, false, error);
+}
+
+static int property_state(_unused_ sd_bus *bus, _unused_ const char *path,
+                _unused_ const char *interface, _unused_ const char *property,
+                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error) {
+        Host *h = userdata;
+
+        return sd_bus_message_append(reply, "s", h->online ? "online" : "offline");
+}
+
+static int property_purchases(_unused_ sd_bus *bus, _unused_ const char *path,
+                _unused_ const char *interface, _unused_ const char *property,
+                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error) {
+        Host *h = userdata;
+
+        return sd_bus_message_append(reply, "u", (uint32_t) h->n_open);
+}
+
+/* clang-format off */
+static const sd_bus_vtable host_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Online", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
+                        method_online, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Offline", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
+                        method_offline, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Submit",
+                        SD_BUS_ARGS("q", kind, "s", input, "s", input_type, "a(ss)", params,
+                                    "a{sv}", options),
+                        SD_BUS_RESULT("s", job),
+                        method_submit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Result",
+                        SD_BUS_ARGS("s", job),
+                        SD_BUS_RESULT("s", status, "s", provider, "s", result, "s", message),
+                        method_result, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("Progress", SD_BUS_ARGS("s", job, "s", status, "s", text), 0),
+        SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Purchases", "u", property_purchases, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_VTABLE_END,
+};
+
+const BusObject host_objects[] = {
+        { BUS_HOST, host_vtable, false },
+        { 0 },
+};
+/* clang-format on */

@@ -1,0 +1,43 @@
+/* pylon-host: buys for the owner of this machine; its agents come later. */
+#include "basic/crypt.h"
+#include "basic/log.h"
+#include "bus/names.h"
+#include "host.h"
+
+static int start(Service *s, void **ret) {
+        Host *h;
+        int r;
+
+        r = host_new(s, &h);
+        if (r < 0)
+                return service_fail(s, EXIT_FAILURE, r, "Host mode could not be set up: %s.",
+                                strerror(-r));
+        *ret = h;
+        return 0;
+}
+
+static bool busy(void *object) {
+        return host_busy(object);
+}
+
+static void *stop(void *object) {
+        return host_free(object);
+}
+
+int main(int argc, char *argv[]) {
+        static const ServiceClass class = {
+                .name = "host",
+                .purpose = N_("Buys results on Nostr for the owner of this machine."),
+                .bus_name = BUS_HOST,
+                .objects = host_objects,
+                .start = start,
+                .busy = busy,
+                .free = stop,
+        };
+
+        if (crypt_setup() < 0) {
+                log_error("The cryptographic library does not work.");
+                return EXIT_FAILURE;
+        }
+        return service_run(&class, argc, argv);
+}
