@@ -5,7 +5,7 @@
 #include "host.h"
 #include "order.h"
 
-#define ACTION_MANAGE   "com.openagents.pylon1.agent.manage"
+#define ACTION_MANAGE   "com.openagents.pylon1.provider.manage"
 #define ACTION_SUBMIT   "com.openagents.pylon1.job.submit"
 
 #define TIMEOUT_DEFAULT 60 /* seconds */
