@@ -115,12 +115,17 @@ def test_everything_is_killed_at_once_while_jobs_run(make_pylon, relay):
     ends_well(pylon, relay, *requests)
 
 
-def test_a_failed_write_is_told_and_the_job_is_not_lost(make_faulty, relay):
+def test_a_write_that_fails_is_told_to_the_customer(make_faulty, relay):
+    """The third commit anywhere fails. Every job ends, and its customer hears how."""
     pylon, fault = make_faulty("sql.commit.before@3", "EIO")
     requests = post(relay, *[mining_job(6, content=f"job {n}") for n in range(5)])
     for request in requests:
-        pylon.wait_state(request["id"], *FINAL, seconds=60)
-    ends_well(pylon, relay, *requests)
+        state = pylon.wait_state(request["id"], *FINAL, seconds=60)
+        if state == "completed":
+            ends_well(pylon, relay, request)
+        else:
+            wait_for(lambda: "error" in relay.statuses(request["id"]), 20, "the customer is told")
+    assert fault.struck()
 
 
 @pytest.mark.parametrize("moment", [1, 4, 9])

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import subprocess
 import time
 import urllib.request
@@ -122,7 +123,7 @@ def test_a_second_delivery_is_a_duplicate_and_a_forgery_is_invalid(client):
     assert client.publish(event)[0] is True
     accepted, reason = client.publish(event)
     assert accepted is True and reason.startswith("duplicate:")
-    forged = {**event, "content": "y"}
+    forged = {**sign(content="y"), "content": "z"}
     accepted, reason = client.publish(forged)
     assert accepted is False and reason.startswith("invalid:")
     assert ids(client.ask({"kinds": [1]})) == [event["id"]]
@@ -183,8 +184,12 @@ def test_filters_by_tag(client):
 
 
 def test_a_web_page_may_not_come_in(url):
-    with pytest.raises(websockets.InvalidStatusCode):
-        Client(url, origin="https://evil.example")
+    address = url.removeprefix("ws://")
+    for origin, status in (("", 101), ("Origin: https://evil.example\r\n", 403)):
+        with socket.create_connection(address.split(":"), timeout=5) as s:
+            s.sendall((f"GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{origin}"
+                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n").encode())
+            assert s.recv(4096).split()[1:2] == [str(status).encode()]
 
 
 def test_nonsense_is_told_and_the_next_client_is_served(client, url):

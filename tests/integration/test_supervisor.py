@@ -1,4 +1,5 @@
 """pylon start and stop without systemd: the small supervisor, its PID file and control.sock."""
+import contextlib
 import json
 import os
 import signal
@@ -131,12 +132,8 @@ def test_start_gives_the_true_reason_when_the_database_cannot_be_used(stopped, d
     elif damage == "newer":
         stopped.start()
         stopped.stop()
-        with sqlite3.connect(path) as db:
-            version = db.execute("pragma user_version").fetchone()[0]
-            db.execute(f"pragma user_version = {version + 1000}")
-            if "migrations" in {n for (n,) in db.execute("select name from sqlite_master")}:
-                columns = [c[1] for c in db.execute("pragma table_info(migrations)")]
-                assert columns
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("insert into migrations values (1000, 'from the future', 0)")
     else:
         path.mkdir()
     before = path.read_bytes() if path.is_file() else None
