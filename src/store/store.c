@@ -1,10 +1,13 @@
 #include "store.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "basic/file.h"
 #include "basic/log.h"
 #include "schema.h"
+
+#define PROGRAM_MAX 32
 
 /* Which failures get better by trying again, for systemd and the supervisor (RestartPrevent…). */
 /* clang-format off */
@@ -49,8 +52,24 @@ static void on_undone(int error, void *userdata) {
         (void) store_note(userdata, error);
 }
 
+/* The name of a process, as people know it from ps(1). */
+static void program_of(pid_t pid, char ret[static PROGRAM_MAX]) {
+        _cleanup_close_ int fd = -EBADF;
+        char path[32];
+        ssize_t n;
+
+        (void) snprintf(ret, PROGRAM_MAX, "a process");
+        (void) snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return;
+        n = read(fd, ret, PROGRAM_MAX - 1);
+        if (n > 1)
+                ret[n - 1] = 0; /* the newline */
+}
+
 static int store_take_lock(Store *s) {
-        char file[64], name[32] = "a process";
+        char name[PROGRAM_MAX];
         _cleanup_free_ char *path = NULL;
         pid_t holder = 0;
         int r;
@@ -61,13 +80,7 @@ static int store_take_lock(Store *s) {
 
         r = lock_file(path, &s->lock, &holder);
         if (r == -EAGAIN) {
-                _cleanup_free_ char *comm = NULL;
-                size_t size;
-
-                (void) snprintf(file, sizeof(file), "/proc/%d/comm", holder);
-                if (holder > 0 && read_whole(file, sizeof(name) - 1, &comm, &size) >= 0)
-                        (void) snprintf(name, sizeof(name), "%.*s", (int) strcspn(comm, "\n"),
-                                        comm);
+                program_of(holder, name);
                 return service_fail(s->service, EXIT_TEMPFAIL, r,
                                 "Another Pylon uses these files: \"%s\" is held by %s (PID %d).",
                                 path, name, holder);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "basic/log.h"
 #include "basic/sql-group.h"
 #include "basic/text.h"
 #include "schema.h"
@@ -84,7 +85,7 @@ static int bench_write(Bench *b, unsigned first, unsigned size) {
         for (unsigned i = 0; r >= 0 && i < JOBS; i += size)
                 for (int step = 0; r >= 0 && step < 4; step++) {
                         r = sql_request_begin(b->group);
-                        for (unsigned k = i; r >= 0 && k < i + size; k++)
+                        for (unsigned k = i; r >= 0 && k < MIN(i + size, (unsigned) JOBS); k++)
                                 r = step_job(b, first + k, step);
                         if (r >= 0)
                                 r = sql_request_ok(b->group, step == 1, on_done, b);
@@ -242,6 +243,7 @@ int main(int argc, char *argv[]) {
                 return 2;
         }
         (void) snprintf(path, sizeof(path), "%s/bench.db", argv[1]);
+        log_open("bench-store");
         r = sd_event_new(&b.event);
         if (r >= 0)
                 r = run(&b, path, rows);
