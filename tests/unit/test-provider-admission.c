@@ -1,0 +1,142 @@
+/* provider/admission and verdict: one row for each verdict. */
+#include "tests/unit/unit.h"
+
+#include "admission.h"
+#include "basic/json.h"
+
+#define US    "9e173308f7af56211a0330c0d9e40d89a61d54dfdc9d37ccf6770c64a221ceb9"
+#define OTHER "247eefca62d0313421556905822cd11f96794d31c013b880fd3c1f387baa0cf4"
+#define NOW   INT64_C(1000000)
+
+static const uint16_t kinds[] = { 5050, 5970 };
+
+static JobRequest *request(uint16_t kind, int64_t at, const char *tags, size_t content_size) {
+        static const uint8_t secret[32] = { [31] = 3 }, zeros[32];
+        _cleanup_(keypair_freep) Keypair *k = NULL;
+        _cleanup_(event_unrefp) Event *e = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+        _cleanup_buffer_ Buffer b = { .max = 256 * 1024 };
+        const char *reason;
+        JobRequest *r = NULL;
+
+        assert_int_equal(
+                        buffer_addf(&b, "{\"kind\":%u,\"created_at\":%lld,\"tags\":[%s],\"content\":\"",
+                                        kind, (long long) at, tags),
+                        0);
+        for (size_t i = 0; i < content_size; i++)
+                assert_int_equal(buffer_add_string(&b, "x"), 0);
+        assert_int_equal(buffer_add_string(&b, "\"}"), 0);
+        assert_int_equal(keypair_new(secret, &k), 0);
+        assert_int_equal(draft_parse(b.data, b.size, &d, &reason), 0);
+        assert_int_equal(draft_sign(d, k, zeros, &e), 0);
+        assert_int_equal(job_request_parse(e, &r, &reason), 0);
+        return r;
+}
+
+static Limits usual(void) {
+        return (Limits){
+                .pubkey_hex = US,
+                .kinds = kinds,
+                .n_kinds = ELEMENTSOF(kinds),
+                .open = true,
+                .age_max = 900,
+                .queue_max = 10,
+                .per_customer_max = 5,
+        };
+}
+
+static void each_request_gets_its_verdict(_unused_ void **state) {
+        static const struct {
+                uint16_t kind;
+                int64_t at;
+                const char *tags;
+                size_t content_size;
+                Verdict verdict;
+        } rows[] = {
+                { 5970, NOW, "", 0, VERDICT_ACCEPTED },
+                { 5970, NOW, "[\"p\",\"" US "\"]", 0, VERDICT_ACCEPTED },
+                { 5970, NOW, "[\"p\",\"" OTHER "\"],[\"p\",\"" US "\"]", 0, VERDICT_ACCEPTED },
+                { 5970, NOW, "[\"p\",\"" OTHER "\"]", 0, VERDICT_NOT_FOR_US },
+                { 5970, NOW, "[\"encrypted\"]", 0, VERDICT_NOT_FOR_US },
+                { 5970, NOW, "[\"encrypted\"],[\"p\",\"" US "\"]", 0, VERDICT_SEALED },
+                { 5100, NOW, "", 0, VERDICT_UNSUPPORTED_KIND },
+                { 5970, NOW - 900, "", 0, VERDICT_ACCEPTED },
+                { 5970, NOW - 901, "", 0, VERDICT_STALE },
+                { 5970, NOW + 900, "", 0, VERDICT_ACCEPTED },
+                { 5970, NOW + 901, "", 0, VERDICT_FROM_THE_FUTURE },
+                { 5970, NOW, "[\"expiration\",\"1000001\"]", 0, VERDICT_ACCEPTED },
+                { 5970, NOW, "[\"expiration\",\"1000000\"]", 0, VERDICT_EXPIRED },
+                { 5970, NOW, "", REQUEST_SIZE_MAX, VERDICT_TOO_LARGE },
+                { 5970, NOW, "[\"bid\",\"0\"]", 0, VERDICT_ACCEPTED },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(job_request_freep) JobRequest *r = request(
+                                rows[i].kind, rows[i].at, rows[i].tags, rows[i].content_size);
+                const Limits l = usual();
+
+                assert_string_equal(
+                                verdict_name(admission(r, &l, NOW)), verdict_name(rows[i].verdict));
+        }
+}
+
+static void limits_are_kept(_unused_ void **state) {
+        _cleanup_(job_request_freep) JobRequest *r = request(5970, NOW, "", 0);
+        Limits l = usual();
+
+        l.n_of_customer = 4;
+        l.n_queued = 9;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        l.n_queued = 10;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_QUEUE_FULL);
+        l.n_of_customer = 5;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_OVER_QUOTA);
+        l.open = false;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_OFFLINE);
+}
+
+static void money_is_looked_at_last(_unused_ void **state) {
+        _cleanup_(job_request_freep)
+                        JobRequest *no_bid = request(5970, NOW, "", 0),
+                                   *low = request(5970, NOW, "[\"bid\",\"999\"]", 0),
+                                   *enough = request(5970, NOW, "[\"bid\",\"1000\"]", 0);
+        Limits l = usual();
+
+        l.price_msat = 1000;
+        assert_int_equal(admission(no_bid, &l, NOW), VERDICT_NO_WALLET);
+        l.wallet = true;
+        assert_int_equal(admission(no_bid, &l, NOW), VERDICT_ACCEPTED);
+        assert_int_equal(admission(low, &l, NOW), VERDICT_TOO_CHEAP);
+        assert_int_equal(admission(enough, &l, NOW), VERDICT_ACCEPTED);
+}
+
+static void an_old_job_is_taken_up_where_age_does_not_count(_unused_ void **state) {
+        _cleanup_(job_request_freep) JobRequest *r = request(5970, 5, "", 0);
+        Limits l = usual();
+
+        l.age_max = INT64_MAX;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+}
+
+static void every_verdict_has_a_name_and_a_sentence(_unused_ void **state) {
+        for (Verdict v = 0; v < _VERDICT_MAX; v++) {
+                const char *text = verdict_text(v);
+
+                assert_non_null(verdict_name(v));
+                assert_int_equal(text[strlen(text) - 1], '.');
+        }
+        assert_true(verdict_is_silent(VERDICT_NOT_FOR_US));
+        assert_false(verdict_is_silent(VERDICT_TOO_HARD));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(each_request_gets_its_verdict),
+                cmocka_unit_test(limits_are_kept),
+                cmocka_unit_test(money_is_looked_at_last),
+                cmocka_unit_test(an_old_job_is_taken_up_where_age_does_not_count),
+                cmocka_unit_test(every_verdict_has_a_name_and_a_sentence),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
