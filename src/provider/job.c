@@ -277,8 +277,10 @@ static void on_added(int verdict, const char *text, void *userdata) {
                 job->verdict = VERDICT_DUPLICATE;
                 flow_drive(&job->flow, flow_go(JOB_REFUSED));
         }
-        if (verdict < 0)
+        if (verdict < 0) {
                 log_warning("Job %.12s could not be stored: %s.", job_id(job), text);
+                job->verdict = VERDICT_TROUBLE;
+        }
         job_recorded(job, MIN(verdict, 0));
 }
 

@@ -1,0 +1,704 @@
+/* provider: jobs walk through their table. Store, signer and relay are played by this file: they
+ * note what they were asked, and answer when the test says so. */
+#include "tests/unit/unit.h"
+
+#include <stdarg.h>
+
+#include "basic/crypt.h"
+#include "basic/text.h"
+#include "nostr/nip13.h"
+#include "provider.h"
+
+#define ASKED_MAX 64
+
+typedef struct Asked {
+        char what[200]; /* "add queued", "move publishing" … */
+        void (*answer)(struct Asked *a);
+        union {
+                store_verdict_t verdict;
+                store_page_t page;
+                store_setting_t setting;
+                signer_done_t sign;
+                relay_published_t published;
+        } done;
+        void *userdata;
+        void **handle;
+        Event *events[2];
+        size_t n_events;
+} Asked;
+
+/* What store, signer and relay are to this test. */
+static struct World {
+        sd_event *event;
+        Config config;
+        Keypair *ours, *customer;
+        Provider *provider;
+        RelayHandler handler;
+        void *handler_userdata;
+        Asked asked[ASKED_MAX];
+        size_t n_asked;
+        char trail[4096];
+        Event *published[32];
+        size_t n_published;
+        int verdict; /* of the store */
+        const char *verdict_text, *wish, *opened;
+        StoreJob open[2];
+        size_t n_open;
+        uint64_t acknowledged;
+        bool changed_to_offline;
+} world;
+
+static const uint8_t zeros[32];
+
+static void trail(const char *format, ...) _printf_(1, 2);
+static void trail(const char *format, ...) {
+        size_t n = strlen(world.trail);
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(world.trail + n, sizeof(world.trail) - n, format, ap);
+        va_end(ap);
+}
+
+static Asked *ask(void (*answer)(Asked *a), void *userdata, void *handle) {
+        Asked *a = &world.asked[world.n_asked++];
+
+        assert_true(world.n_asked <= ASKED_MAX);
+        *a = (Asked){ .answer = answer, .userdata = userdata, .handle = handle };
+        if (a->handle)
+                *a->handle = a;
+        return a;
+}
+
+static void *let_go(void *call) {
+        Asked *a = call;
+
+        if (a) {
+                if (a->handle)
+                        *TAKE_PTR(a->handle) = NULL;
+                a->answer = NULL;
+                for (size_t i = 0; i < a->n_events; i++)
+                        a->events[i] = event_unref(a->events[i]);
+        }
+        return NULL;
+}
+
+/* ---- the store */
+
+static void answer_verdict(Asked *a) {
+        a->done.verdict(world.verdict, world.verdict_text ?: "", a->userdata);
+}
+
+static void answer_page(Asked *a) {
+        size_t n = TAKE(world.n_open, 0);
+
+        a->done.page(0, NULL, world.open, n, a->userdata);
+}
+
+static void answer_setting(Asked *a) {
+        a->done.setting(0, NULL, world.wish, a->userdata);
+}
+
+int store_client_new(_unused_ sd_event *event, _unused_ const char *socket_path,
+                _unused_ StoreClient **ret) {
+        return 0;
+}
+
+StoreClient *store_client_free(_unused_ StoreClient *c) {
+        return NULL;
+}
+
+StoreCall *store_call_free(StoreCall *call) {
+        return let_go(call);
+}
+
+int store_add_job(_unused_ StoreClient *c, const StoreJob *job, store_verdict_t done,
+                void *userdata, StoreCall **ret) {
+        trail("add %s\n", job->state);
+        ask(answer_verdict, userdata, ret)->done.verdict = done;
+        return 0;
+}
+
+int store_move_job(_unused_ StoreClient *c, const StoreMove *move, store_verdict_t done,
+                void *userdata, StoreCall **ret) {
+        trail("move %s%s%s%s\n", move->state, isempty(move->result) ? "" : " with result",
+                        isempty(move->error) ? "" : " with error", move->lazy ? ", lazy" : "");
+        ask(answer_verdict, userdata, ret)->done.verdict = done;
+        return 0;
+}
+
+int store_open_jobs(_unused_ StoreClient *c, _unused_ const char *after, _unused_ unsigned limit,
+                store_page_t done, void *userdata, StoreCall **ret) {
+        ask(answer_page, userdata, ret)->done.page = done;
+        return 0;
+}
+
+int store_get_setting(_unused_ StoreClient *c, _unused_ const char *name, store_setting_t done,
+                void *userdata, StoreCall **ret) {
+        ask(answer_setting, userdata, ret)->done.setting = done;
+        return 0;
+}
+
+/* ---- the signer */
+
+static void answer_sign(Asked *a) {
+        SignerResult results[2] = {};
+
+        for (size_t i = 0; i < a->n_events; i++)
+                results[i].event = a->events[i];
+        a->done.sign(0, NULL, NULL, results, a->n_events, a->userdata);
+        for (size_t i = 0; i < a->n_events; i++)
+                a->events[i] = event_unref(a->events[i]);
+}
+
+static void answer_key(Asked *a) {
+        char hex[HEX32_MAX];
+
+        hex_encode(keypair_pubkey(world.ours), 32, hex);
+        a->done.sign(0, NULL, NULL, &(SignerResult){ .text = hex }, 1, a->userdata);
+}
+
+static void answer_decrypt(Asked *a) {
+        a->done.sign(0, NULL, NULL,
+                        &(SignerResult){
+                                        .error = world.opened ? 0 : -EBADMSG,
+                                        .reason = "it is not for us",
+                                        .text = world.opened,
+                                        .scheme = "nip44",
+                        },
+                        1, a->userdata);
+}
+
+static void answer_encrypt(Asked *a) {
+        a->done.sign(0, NULL, NULL, &(SignerResult){ .text = "SEALED" }, 1, a->userdata);
+}
+
+int signer_client_new(_unused_ sd_event *event, _unused_ const char *socket_path,
+                _unused_ SignerClient **ret) {
+        return 0;
+}
+
+SignerClient *signer_client_free(_unused_ SignerClient *c) {
+        return NULL;
+}
+
+SignerCall *signer_call_free(SignerCall *call) {
+        return let_go(call);
+}
+
+int signer_sign(_unused_ SignerClient *c, const char *key, const Draft *const *drafts, size_t n,
+                signer_done_t done, void *userdata, SignerCall **ret) {
+        Asked *a = ask(answer_sign, userdata, ret);
+
+        assert_string_equal(key, "provider");
+        a->done.sign = done;
+        for (a->n_events = 0; a->n_events < n; a->n_events++)
+                assert_int_equal(draft_sign(drafts[a->n_events], world.ours, zeros,
+                                                 &a->events[a->n_events]),
+                                0);
+        return 0;
+}
+
+int signer_public_key(_unused_ SignerClient *c, _unused_ const char *key, signer_done_t done,
+                void *userdata, SignerCall **ret) {
+        ask(answer_key, userdata, ret)->done.sign = done;
+        return 0;
+}
+
+int signer_decrypt(_unused_ SignerClient *c, _unused_ const char *key,
+                _unused_ const SignerText *texts, _unused_ size_t n, signer_done_t done,
+                void *userdata, SignerCall **ret) {
+        trail("decrypt\n");
+        ask(answer_decrypt, userdata, ret)->done.sign = done;
+        return 0;
+}
+
+int signer_encrypt(_unused_ SignerClient *c, _unused_ const char *key, const SignerText *texts,
+                _unused_ size_t n, signer_done_t done, void *userdata, SignerCall **ret) {
+        trail("encrypt %s\n", texts[0].scheme);
+        ask(answer_encrypt, userdata, ret)->done.sign = done;
+        return 0;
+}
+
+/* ---- the relay */
+
+static void answer_published(Asked *a) {
+        if (a->done.published)
+                a->done.published(0, NULL, a->userdata);
+}
+
+int relay_client_new(_unused_ sd_event *e, _unused_ const char *socket_path,
+                const RelayHandler *handler, void *userdata, _unused_ RelayClient **ret) {
+        world.handler = *handler;
+        world.handler_userdata = userdata;
+        return 0;
+}
+
+RelayClient *relay_client_free(_unused_ RelayClient *c) {
+        return NULL;
+}
+
+int relay_client_subscribe(_unused_ RelayClient *c, _unused_ const char *name,
+                const char *const *filters, _unused_ const char *const *relays) {
+        trail("subscribe %s %s\n", filters[0], filters[1]);
+        return 0;
+}
+
+int relay_client_unsubscribe(_unused_ RelayClient *c, _unused_ const char *name, bool forget) {
+        trail("unsubscribe%s\n", forget ? ", forget" : "");
+        return 0;
+}
+
+void relay_client_acknowledge(_unused_ RelayClient *c, _unused_ const char *name, uint64_t seq) {
+        trail("ack\n");
+        world.acknowledged = seq;
+}
+
+int relay_client_publish(_unused_ RelayClient *c, const char *json, const char *const *relays,
+                bool durable, relay_published_t done, void *userdata, RelayPublish **ret) {
+        const char *reason;
+        Event *e = NULL;
+
+        assert_int_equal(event_parse(json, strlen(json), &e, &reason), 0);
+        trail("publish %u %s%s%s%s\n", event_kind(e), event_tag_value(e, "status") ?: "",
+                        durable ? " durable" : "", relays && relays[0] ? " at " : "",
+                        relays && relays[0] ? relays[0] : "");
+        assert_true(world.n_published < ELEMENTSOF(world.published));
+        world.published[world.n_published++] = e;
+        ask(answer_published, userdata, ret)->done.published = done;
+        return 0;
+}
+
+RelayPublish *relay_publish_free(RelayPublish *p) {
+        return let_go(p);
+}
+
+void relay_client_forget(_unused_ RelayClient *c, _unused_ const char *id) {
+        trail("forget\n");
+}
+
+/* ---- the test's hands */
+
+/* Answers what was asked, and lets the loop turn, until nothing is left to do. */
+static void go_on_until_quiet(void) {
+        for (int r = 1; r > 0 || world.n_asked > 0;) {
+                size_t n = world.n_asked;
+
+                for (size_t i = 0; i < n; i++) {
+                        Asked a = world.asked[i];
+
+                        if (!a.answer)
+                                continue;
+                        if (a.handle)
+                                *a.handle = NULL;
+                        world.asked[i].answer = NULL;
+                        world.asked[i].n_events = 0;
+                        a.answer(&a);
+                }
+                for (size_t i = n; i < world.n_asked; i++)
+                        if (world.asked[i].handle && world.asked[i].answer)
+                                *world.asked[i].handle = &world.asked[i - n];
+                memmove(world.asked, world.asked + n, (world.n_asked - n) * sizeof(Asked));
+                world.n_asked -= n;
+                r = sd_event_run(world.event, 0);
+        }
+}
+
+static void forget_trail(void) {
+        world.trail[0] = 0;
+        while (world.n_published > 0)
+                event_unref(world.published[--world.n_published]);
+}
+
+static void on_changed(Provider *p, _unused_ void *userdata) {
+        trail("%s\n", provider_state_name(p->state));
+}
+
+static Event *request(const char *bits, const char *extra_name, const char *extra) {
+        _cleanup_(draft_freep) Draft *d = NULL;
+        Event *e = NULL;
+
+        assert_int_equal(draft_new(5970, provider_now(world.provider), &d), 0);
+        assert_int_equal(
+                        draft_tag(d, "i",
+                                        "{\"kind\":1,\"created_at\":5,\"tags\":[],\"content\":\"x\"}",
+                                        "text", NULL),
+                        0);
+        assert_int_equal(draft_tag(d, "param", "pow", bits, NULL), 0);
+        if (extra_name)
+                assert_int_equal(draft_tag(d, extra_name, extra, NULL), 0);
+        assert_int_equal(draft_sign(d, world.customer, zeros, &e), 0);
+        return e;
+}
+
+static void deliver(uint64_t seq, Event *e) {
+        const RelayEvent event = { .seq = seq, .relay = "wss://relay.example.com", .event = e };
+
+        world.handler.events(PROVIDER_SUBSCRIPTION, &event, 1, world.handler_userdata);
+}
+
+static void outcome(const Event *e, const char *relay, RelayVerdict verdict) {
+        world.handler.outcome(event_id_hex(e), relay, verdict, "", world.handler_userdata);
+}
+
+static const Event *published(uint16_t kind) {
+        for (size_t i = world.n_published; i > 0; i--)
+                if (event_kind(world.published[i - 1]) == kind)
+                        return world.published[i - 1];
+        fail_msg("no event of kind %u was published", kind);
+        return NULL;
+}
+
+static int setup(_unused_ void **state) {
+        static char relay[] = "wss://relay.example.com", name[] = "Pylon", none[] = "";
+        static char *relays[] = { relay, NULL };
+        const uint8_t ours[32] = { [31] = 1 }, customer[32] = { [31] = 2 };
+
+        world = (struct World){
+                .config = {
+                        .name = name,
+                        .description = none,
+                        .relays = relays,
+                        .network = NETWORK_REGTEST,
+                        .provider = {
+                                .max_concurrent_jobs = 4,
+                                .queue_max = 100,
+                                .per_customer_max = 10,
+                                .job_timeout = 5 * MIN_,
+                                .accept_age = 15 * MIN_,
+                                .drain_timeout = 30 * SEC,
+                        },
+                        .pow = { .max_bits = 28, .workers = 1 },
+                },
+                .wish = "",
+        };
+        assert_int_equal(keypair_new(ours, &world.ours), 0);
+        assert_int_equal(keypair_new(customer, &world.customer), 0);
+        assert_int_equal(sd_event_new(&world.event), 0);
+        assert_int_equal(provider_new(world.event, &world.config, &(ProviderSockets){}, on_changed,
+                                         NULL, &world.provider),
+                        0);
+        return 0;
+}
+
+static int teardown(_unused_ void **state) {
+        forget_trail();
+        world.provider = provider_free(world.provider);
+        for (size_t i = 0; i < world.n_asked; i++)
+                let_go(&world.asked[i]);
+        world.event = sd_event_unref(world.event);
+        world.ours = keypair_free(world.ours);
+        world.customer = keypair_free(world.customer);
+        return 0;
+}
+
+static void go_online(void) {
+        provider_go_as_wished(world.provider);
+        go_on_until_quiet();
+        assert_int_equal(world.provider->state, PROVIDER_ONLINE);
+        forget_trail();
+}
+
+/* ---- the tests */
+
+static void a_provider_goes_online_unless_told_otherwise(_unused_ void **state) {
+        provider_go_as_wished(world.provider);
+        go_on_until_quiet();
+        assert_string_equal(world.trail,
+                        "subscribe {\"kinds\":[5970]} {\"kinds\":[5],\"#k\":[\"5970\"]}\n"
+                        "online\n"
+                        "publish 31990  durable\n");
+        assert_true(event_has_tag(published(31990), "k", "5970"));
+}
+
+static void a_provider_that_shall_not_be_online_stays_offline(_unused_ void **state) {
+        world.wish = "no";
+        provider_go_as_wished(world.provider);
+        go_on_until_quiet();
+        assert_int_equal(world.provider->state, PROVIDER_OFFLINE);
+        assert_string_equal(world.trail, "");
+        assert_false(provider_is_busy(world.provider));
+}
+
+static void a_free_job_goes_all_the_way(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        const Event *result;
+        const char *reason;
+
+        go_online();
+        e = request("8", NULL, NULL);
+        deliver(1, e);
+        assert_string_equal(world.trail, "add queued\n"); /* nothing is said before it is on disk */
+        go_on_until_quiet();
+        assert_string_equal(world.trail, "add queued\n"
+                                         "ack\n"
+                                         "publish 7000 processing\n"
+                                         "move publishing with result\n"
+                                         "publish 6970 success durable\n"
+                                         "publish 7000 success\n");
+        result = published(6970);
+        assert_int_equal(job_answer_check(result, e, event_pubkey_hex(result), &reason), 0);
+        assert_string_equal(event_tag_value(result, "request"), event_json(e, NULL));
+
+        outcome(result, "wss://relay.example.com", RELAY_TRYING);
+        world.trail[0] = 0;
+        outcome(result, "wss://relay.example.com", RELAY_ACCEPTED);
+        assert_string_equal(world.trail, "forget\nmove completed, lazy\n");
+        go_on_until_quiet();
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+        assert_int_equal(map_size(&world.provider->results), 0);
+        assert_int_equal(map_size(&world.provider->customers.counts), 0);
+}
+
+static void the_answer_goes_where_the_request_says(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+
+        go_online();
+        e = request("4", "relays", "wss://elsewhere.example.com");
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_non_null(strstr(world.trail,
+                        "publish 6970 success durable at wss://elsewhere.example.com\n"));
+}
+
+static void a_second_delivery_runs_nothing(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+
+        go_online();
+        e = request("8", NULL, NULL);
+        deliver(1, e);
+        deliver(2, e);
+        assert_string_equal(world.trail, "add queued\n");
+        assert_int_equal(world.acknowledged, 0);
+        go_on_until_quiet();
+        assert_int_equal(world.acknowledged, 2);
+
+        /* And after a restart, when only the store knows it. */
+        outcome(published(6970), "wss://relay.example.com", RELAY_ACCEPTED);
+        go_on_until_quiet();
+        forget_trail();
+        world.verdict = 1;
+        world.verdict_text = "completed";
+        deliver(3, e);
+        go_on_until_quiet();
+        assert_string_equal(world.trail, "add queued\nack\n");
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+}
+
+static void the_answer_to_a_repeated_call_is_no_second_delivery(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+
+        go_online();
+        world.verdict = 1;
+        world.verdict_text = "queued";
+        e = request("8", NULL, NULL);
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_non_null(published(6970));
+}
+
+static void what_is_refused_is_told_and_not_stored(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *hard = NULL, *others = NULL;
+
+        go_online();
+        hard = request("29", NULL, NULL);
+        deliver(1, hard);
+        go_on_until_quiet();
+        assert_string_equal(world.trail, "ack\npublish 7000 error\n");
+        assert_string_equal(event_find_tag(published(7000), "status", NULL)->values[2],
+                        verdict_text(VERDICT_TOO_HARD));
+
+        forget_trail();
+        others = request("8", "p", event_pubkey_hex(hard));
+        deliver(2, others);
+        go_on_until_quiet();
+        assert_string_equal(world.trail, "ack\n");
+}
+
+static void without_a_wallet_a_job_that_must_be_paid_is_refused(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+
+        world.config.require_payment = true;
+        world.config.min_price_msats = 1000;
+        go_online();
+        e = request("8", NULL, NULL);
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_string_equal(world.trail, "ack\npublish 7000 error\n");
+        assert_string_equal(event_find_tag(published(7000), "status", NULL)->values[2],
+                        verdict_text(VERDICT_NO_WALLET));
+}
+
+static void a_job_that_cannot_be_stored_is_refused(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+
+        go_online();
+        world.verdict = -ENOSPC;
+        world.verdict_text = "the disk is full";
+        e = request("8", NULL, NULL);
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_string_equal(world.trail, "add queued\nack\npublish 7000 error\n");
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+}
+
+static void an_encrypted_request_gets_an_encrypted_answer(_unused_ void **state) {
+        _cleanup_(draft_freep) Draft *d = NULL;
+        _cleanup_(event_unrefp) Event *e = NULL;
+        const Event *result;
+
+        go_online();
+        world.opened = "[[\"i\",\"{\\\"kind\\\":1,\\\"created_at\\\":5,\\\"tags\\\":[],\\\"content\\\":\\\"\\\"}\"],"
+                       "[\"param\",\"pow\",\"3\"]]";
+        assert_int_equal(draft_new(5970, provider_now(world.provider), &d), 0);
+        assert_int_equal(draft_tag(d, "encrypted", NULL), 0);
+        assert_int_equal(draft_tag(d, "p", world.provider->pubkey_hex, NULL), 0);
+        assert_int_equal(draft_content(d, "Abc", 3), 0);
+        assert_int_equal(draft_sign(d, world.customer, zeros, &e), 0);
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_string_equal(world.trail,
+                        "decrypt\nadd queued\nack\npublish 7000 processing\nencrypt nip44\n"
+                        "move publishing with result\npublish 6970 success durable\n"
+                        "publish 7000 success\n");
+        result = published(6970);
+        assert_string_equal(event_content(result, NULL), "SEALED");
+        assert_non_null(event_find_tag(result, "encrypted", NULL));
+        assert_null(event_find_tag(result, "i", NULL));
+
+        outcome(result, "wss://relay.example.com", RELAY_ACCEPTED);
+}
+
+static void only_its_author_takes_a_request_back(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL, *by_author = NULL, *by_other = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+
+        world.config.provider.max_concurrent_jobs = 0; /* it waits */
+        go_online();
+        e = request("20", NULL, NULL);
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_int_equal(world.provider->queue.n, 1);
+
+        assert_int_equal(job_cancel_draft(e, 5, &d), 0);
+        assert_int_equal(draft_sign(d, world.customer, zeros, &by_author), 0);
+        assert_int_equal(draft_sign(d, world.ours, zeros, &by_other), 0);
+        forget_trail();
+        deliver(2, by_other);
+        assert_string_equal(world.trail, "ack\n");
+        deliver(3, by_author);
+        assert_string_equal(world.trail, "ack\nmove cancelled\nack\n");
+        go_on_until_quiet();
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+        assert_int_equal(world.provider->queue.n, 0);
+}
+
+static void no_relay_wants_the_result(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+
+        go_online();
+        e = request("8", "relays", "wss://a.example.com");
+        deliver(1, e);
+        go_on_until_quiet();
+        outcome(published(6970), "wss://a.example.com", RELAY_REFUSED);
+        outcome(published(6970), "wss://a.example.com", RELAY_REFUSED);
+        assert_int_equal(map_size(&world.provider->jobs), 1); /* the relay it came from may */
+        world.trail[0] = 0;
+        outcome(published(6970), "wss://relay.example.com", RELAY_REFUSED);
+        go_on_until_quiet();
+        assert_string_equal(world.trail,
+                        "forget\nmove failed with error\npublish 7000 error at wss://a.example.com\n");
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+}
+
+static void after_a_restart_everything_is_taken_up(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *waits = request("8", NULL, NULL),
+                                      *done = request("9", NULL, NULL), *result = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+
+        assert_int_equal(draft_new(6970, 5, &d), 0);
+        assert_int_equal(draft_tag(d, "e", event_id_hex(done), NULL), 0);
+        assert_int_equal(draft_sign(d, world.ours, zeros, &result), 0);
+        world.open[0] = (StoreJob){
+                .id = event_id_hex(waits),
+                .request = event_json(waits, NULL),
+                .relay = "wss://relay.example.com",
+                .state = "queued",
+                .result = "",
+        };
+        world.open[1] = (StoreJob){
+                .id = event_id_hex(done),
+                .request = event_json(done, NULL),
+                .relay = "wss://relay.example.com",
+                .state = "publishing",
+                .result = event_json(result, NULL),
+        };
+        world.n_open = 2;
+        provider_go_as_wished(world.provider);
+        go_on_until_quiet();
+        assert_non_null(strstr(world.trail, "add queued\n"));
+        assert_non_null(strstr(world.trail, "publish 6970  durable\n")); /* the same event again */
+        assert_non_null(strstr(world.trail, "publish 6970 success durable\n"));
+        outcome(result, "wss://relay.example.com", RELAY_ACCEPTED);
+        outcome(published(6970), "wss://relay.example.com", RELAY_ACCEPTED);
+        go_on_until_quiet();
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+}
+
+static void a_drain_finishes_what_runs_and_withdraws(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL, *late = NULL;
+
+        go_online();
+        e = request("8", NULL, NULL);
+        deliver(1, e);
+        go_on_until_quiet();
+        forget_trail();
+        provider_drain(world.provider, false);
+        late = request("7", NULL, NULL);
+        deliver(2, late);
+        go_on_until_quiet();
+        assert_string_equal(world.trail, "unsubscribe\ndraining\nack\npublish 7000 error\n"
+                                         "publish 31990  durable\npublish 5  durable\noffline\n");
+        assert_null(event_tag_value(published(31990), "k"));
+        assert_int_equal(world.provider->state, PROVIDER_OFFLINE);
+        assert_false(provider_is_busy(world.provider));
+        assert_int_equal(map_size(&world.provider->jobs), 1); /* its result is in the outbox */
+
+        forget_trail();
+        provider_go_online(world.provider);
+        go_on_until_quiet();
+        assert_int_equal(world.provider->state, PROVIDER_ONLINE);
+        outcome(published(31990), "wss://relay.example.com", RELAY_ACCEPTED);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(
+                                a_provider_goes_online_unless_told_otherwise, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_provider_that_shall_not_be_online_stays_offline, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_free_job_goes_all_the_way, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                the_answer_goes_where_the_request_says, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_second_delivery_runs_nothing, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_answer_to_a_repeated_call_is_no_second_delivery,
+                                setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                what_is_refused_is_told_and_not_stored, setup, teardown),
+                cmocka_unit_test_setup_teardown(without_a_wallet_a_job_that_must_be_paid_is_refused,
+                                setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_job_that_cannot_be_stored_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                an_encrypted_request_gets_an_encrypted_answer, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                only_its_author_takes_a_request_back, setup, teardown),
+                cmocka_unit_test_setup_teardown(no_relay_wants_the_result, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                after_a_restart_everything_is_taken_up, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_drain_finishes_what_runs_and_withdraws, setup, teardown),
+        };
+
+        return crypt_setup() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
