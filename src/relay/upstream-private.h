@@ -1,0 +1,81 @@
+#pragma once
+/* Shared by the files of an upstream: the connection, its subscriptions, its authentication. */
+#include "nostr/message.h"
+#include "relay-hub.h"
+
+struct Resolve;
+
+#define UPSTREAM_AGAIN_USEC (20 * SEC) /* after a relay refused something for now */
+
+typedef enum ReqState {
+        REQ_NONE,
+        REQ_STORED, /* sent; stored events come */
+        REQ_PAGING, /* and older ones, page by page */
+        REQ_HELD,   /* the next page waits for room at the subscriber */
+        REQ_LIVE,
+        REQ_AUTH,    /* waits until the relay knows who we are */
+        REQ_LATER,   /* will be sent again */
+        REQ_REFUSED, /* until the next connection */
+} ReqState;
+
+typedef struct Req {
+        Subscription *subscription;
+        ReqState state;
+        unsigned generation; /* part of its id: answers to an older one are not taken for this */
+        int64_t since, until, oldest;
+        unsigned n_stored, n_pages, n_tries;
+        usec_t at; /* when to give up waiting, or to send it again */
+} Req;
+
+typedef enum AuthState {
+        AUTH_NONE,
+        AUTH_SIGNING,
+        AUTH_SENT,
+        AUTH_DONE,
+        AUTH_REFUSED,
+} AuthState;
+
+struct Upstream {
+        Hub *hub;
+        Url *url;
+        OutRelay *out;
+        UpstreamState state;
+        int64_t since;
+        char *error;
+        struct Resolve *resolve;
+        char **addresses;
+        size_t address; /* which one is tried */
+        Ws *ws;
+        sd_event_source *timer; /* reconnect, lingering, deadlines: one at a time */
+        sd_event_source *sender;
+        unsigned n_failures;
+        Req reqs[INGEST_SLOTS];
+        unsigned generation;
+        AuthState auth;
+        char challenge[MESSAGE_TEXT_MAX + 1], auth_id[HEX32_MAX];
+        SignerCall *signing;
+        Buffer line;
+        UpstreamCounts counts;
+};
+
+void upstream_say(Upstream *u, const char *text); /* the last error, for people */
+int upstream_write(Upstream *u);                  /* sends the line */
+void upstream_turn(Upstream *u); /* while it is up: what is overdue, and when to look again */
+
+/* ---- upstream-req.c */
+void req_send(Upstream *u, Req *q);
+void req_stored_done(Upstream *u, Req *q);
+void req_closed(Upstream *u, Req *q, bool page, const char *text);
+/* Of a subscription id that we made, unless another has taken its place. */
+Req *req_find(Upstream *u, const char *id, bool *ret_page);
+/* An event came: stored ones are counted, to know whether there are older ones. */
+void req_count(Upstream *u, Req *q, bool page, int64_t created_at);
+bool req_is_timed(const Req *q);
+void req_overdue(Upstream *u, Req *q, usec_t now);
+
+/* ---- upstream-auth.c: NIP-42 */
+void auth_start(Upstream *u); /* the relay asked for it */
+bool auth_is_answer(const Upstream *u, const char *id_hex);
+void auth_answered(Upstream *u, bool accepted, const char *text);
+void auth_challenge(Upstream *u, const char *challenge);
+void auth_reset(Upstream *u);

@@ -1,0 +1,224 @@
+/* The subscriptions of one relay: asked for, page by page, until they are live. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "basic/text.h"
+#include "upstream-private.h"
+
+#define EOSE_USEC      (10 * SEC)
+#define EOSE_TRIES_MAX 3
+#define PAGE_MIN       20 /* fewer stored events than this were all there are */
+#define PAGES_MAX      1000
+#define REQ_ID_SIZE    24
+
+static void req_id(const Req *q, unsigned slot, bool page, char ret[static REQ_ID_SIZE]) {
+        (void) snprintf(ret, REQ_ID_SIZE, "%u-%u%s", slot, q->generation, page ? "p" : "");
+}
+
+/* The filter with its time: ours have none, so it goes in at the front. */
+static int write_filter(Buffer *b, const char *filter, const Req *q, bool page) {
+        const char *rest = strchr(filter, '{') + 1;
+        bool empty = rest[strspn(rest, " \t\r\n")] == '}';
+        int r;
+
+        r = buffer_addf(b, ",{\"since\":%" PRIi64, q->since);
+        if (r >= 0 && page)
+                r = buffer_addf(b, ",\"until\":%" PRIi64, q->until);
+        return r < 0 ? r : buffer_addf(b, "%s%s", empty ? "" : ",", rest);
+}
+
+static int req_write(Upstream *u, Req *q, bool page) {
+        const Subscription *s = q->subscription;
+        char id[REQ_ID_SIZE];
+        int r;
+
+        req_id(q, s->slot, page, id);
+        r = buffer_addf(&u->line, "[\"REQ\",\"%s\"", id);
+        STRV_FOREACH (f, s->filters)
+                if (r >= 0)
+                        r = write_filter(&u->line, *f, q, page);
+        if (r >= 0)
+                r = buffer_add_string(&u->line, "]");
+        if (r < 0) {
+                buffer_clear(&u->line);
+                return r;
+        }
+        return upstream_write(u);
+}
+
+static int req_close(Upstream *u, const Req *q, unsigned slot, bool page) {
+        char id[REQ_ID_SIZE];
+        int r;
+
+        req_id(q, slot, page, id);
+        r = message_write_close(&u->line, id);
+        return r < 0 ? r : upstream_write(u);
+}
+
+void req_send(Upstream *u, Req *q) {
+        Subscription *s = q->subscription;
+        usec_t now = hub_monotonic(u->hub);
+
+        subscription_begins(s, u);
+        q->generation = ++u->generation;
+        q->since = subscription_since(s, u);
+        q->oldest = INT64_MAX;
+        q->n_stored = q->n_pages = 0;
+        q->state = REQ_STORED;
+        q->at = now + EOSE_USEC;
+        if (req_write(u, q, false) < 0) {
+                q->state = REQ_LATER; /* the queue is full: a little later */
+                q->at = now + SEC;
+        }
+        upstream_turn(u);
+}
+
+static void req_live(Upstream *u, Req *q) {
+        q->state = REQ_LIVE;
+        q->n_tries = 0;
+        q->at = 0;
+        subscription_complete(q->subscription, u);
+}
+
+/* NIP-01 lets a relay answer with fewer stored events than there are; the older ones come with
+ * `until`, which is inclusive. */
+static void req_next_page(Upstream *u, Req *q, int64_t until) {
+        q->until = until;
+        q->oldest = INT64_MAX;
+        q->n_stored = 0;
+        if (++q->n_pages > PAGES_MAX || until < q->since) {
+                req_live(u, q);
+                return;
+        }
+        if (!subscription_has_room(q->subscription)) {
+                q->state = REQ_HELD;
+                q->at = 0;
+                return;
+        }
+        q->state = REQ_PAGING;
+        q->at = hub_monotonic(u->hub) + EOSE_USEC;
+        if (req_write(u, q, true) < 0)
+                q->state = REQ_HELD;
+}
+
+void req_stored_done(Upstream *u, Req *q) {
+        if (q->state == REQ_STORED) {
+                if (q->n_stored < PAGE_MIN)
+                        req_live(u, q);
+                else
+                        req_next_page(u, q, q->oldest);
+                return;
+        }
+
+        (void) req_close(u, q, q->subscription->slot, true); /* the connection ends else */
+        if (q->n_stored == 0)
+                req_live(u, q);
+        else
+                req_next_page(u, q, q->oldest < q->until ? q->oldest : q->until - 1);
+}
+
+Req *req_find(Upstream *u, const char *id, bool *ret_page) {
+        unsigned slot, generation;
+        int n = 0;
+        Req *q;
+
+        if (sscanf(id, "%2u-%9u%n", &slot, &generation, &n) < 2 || slot >= INGEST_SLOTS)
+                return NULL;
+        q = u->reqs + slot;
+        if (!q->subscription || q->generation != generation)
+                return NULL;
+        *ret_page = id[n] == 'p';
+        return q;
+}
+
+static void req_refused(Upstream *u, Req *q, const char *text) {
+        usec_t now = hub_monotonic(u->hub);
+
+        upstream_say(u, text);
+        switch (answer_meaning(false, text)) {
+        case ANSWER_AUTH:
+                q->state = REQ_AUTH;
+                break;
+        case ANSWER_SLOWER:
+        case ANSWER_LATER:
+                q->state = ++q->n_tries > EOSE_TRIES_MAX * 2 ? REQ_REFUSED : REQ_LATER;
+                q->at = now + UPSTREAM_AGAIN_USEC * q->n_tries;
+                break;
+        case ANSWER_ACCEPTED:
+        case ANSWER_REFUSED:
+        case _ANSWER_MAX:
+                log_warning("%s refuses a subscription: %s", u->url->text, text);
+                q->state = REQ_REFUSED;
+        }
+        upstream_turn(u);
+}
+
+/* strfry refuses a subscription too many by a NOTICE only: silence is an answer too. */
+void req_overdue(Upstream *u, Req *q, usec_t now) {
+        if (q->state == REQ_LATER) {
+                req_send(u, q);
+        } else if (++q->n_tries > EOSE_TRIES_MAX) {
+                upstream_say(u, "it does not answer a subscription");
+                q->state = REQ_REFUSED;
+        } else {
+                q->state = REQ_LATER;
+                q->at = now + UPSTREAM_AGAIN_USEC;
+        }
+}
+
+void req_closed(Upstream *u, Req *q, bool page, const char *text) {
+        if (page && q->state == REQ_PAGING) {
+                req_live(u, q); /* the live part goes on; older ones it does not give */
+                return;
+        }
+        req_refused(u, q, text);
+        if (q->state == REQ_AUTH)
+                auth_start(u);
+}
+
+void req_count(Upstream *u, Req *q, bool page, int64_t created_at) {
+        if (page ? q->state != REQ_PAGING : q->state != REQ_STORED)
+                return;
+        q->n_stored++;
+        q->oldest = MIN(q->oldest, created_at);
+        q->at = hub_monotonic(u->hub) + EOSE_USEC;
+}
+
+bool req_is_timed(const Req *q) {
+        return q->subscription &&
+               (q->state == REQ_STORED || q->state == REQ_PAGING || q->state == REQ_LATER);
+}
+
+void upstream_subscribe(Upstream *u, Subscription *s) {
+        Req *q = u->reqs + s->slot;
+
+        if (q->subscription && u->state == UPSTREAM_UP && q->state != REQ_NONE)
+                (void) req_close(u, q, s->slot, false); /* the connection ends else */
+        q->subscription = s;
+        q->n_tries = 0;
+        if (u->state == UPSTREAM_UP)
+                req_send(u, q);
+        else
+                upstream_wanted(u);
+}
+
+void upstream_unsubscribe(Upstream *u, const Subscription *s) {
+        Req *q = u->reqs + s->slot;
+
+        if (q->subscription != s)
+                return;
+        if (u->state == UPSTREAM_UP) {
+                (void) req_close(u, q, s->slot, false); /* the connection ends else */
+                if (q->state == REQ_PAGING)
+                        (void) req_close(u, q, s->slot, true);
+        }
+        *q = (Req){};
+        upstream_turn(u);
+}
+
+void upstream_continue(Upstream *u, const Subscription *s) {
+        Req *q = u->reqs + s->slot;
+
+        if (u->state == UPSTREAM_UP && q->subscription == s && q->state == REQ_HELD)
+                req_next_page(u, q, q->until);
+}

@@ -1,0 +1,465 @@
+#include "upstream.h"
+
+#include "basic/crypt.h"
+#include "basic/text.h"
+#include "net/resolve.h"
+#include "upstream-private.h"
+
+#define MESSAGE_BYTES_MAX (MESSAGE_SIZE_MAX + 1024)
+#define QUEUE_BYTES_MAX   (4 * 1024 * 1024)
+#define PAUSE_FIRST       (SEC / 2)
+#define PAUSE_MAX         (5 * MIN_)
+#define PAUSE_MAX_LOCAL   (2 * SEC) /* a relay on this machine costs nobody anything */
+#define LINGER_USEC       MIN_      /* unwanted, before it is closed */
+
+static void upstream_connect(Upstream *u);
+
+const char *upstream_state_name(UpstreamState s) {
+        static const char *const names[_UPSTREAM_STATE_MAX] = {
+                [UPSTREAM_IDLE] = "idle",
+                [UPSTREAM_WAITING] = "down",
+                [UPSTREAM_RESOLVING] = "connecting",
+                [UPSTREAM_CONNECTING] = "connecting",
+                [UPSTREAM_UP] = "up",
+        };
+
+        return names[s];
+}
+
+static void upstream_set_state(Upstream *u, UpstreamState state) {
+        const char *before = upstream_state_name(u->state);
+
+        u->state = state;
+        if (streq(before, upstream_state_name(state)))
+                return;
+        u->since = hub_now();
+        hub_upstream_changed(u->hub, u);
+}
+
+void upstream_say(Upstream *u, const char *text) {
+        free(u->error);
+        u->error = strndup(text, strnlen(text, 200)); /* without memory: nothing is said */
+}
+
+static void upstream_arm(Upstream *u, usec_t after) {
+        if (after == UINT64_MAX) {
+                (void) sd_event_source_set_enabled(u->timer, SD_EVENT_OFF);
+                return;
+        }
+        (void) sd_event_source_set_time_relative(u->timer, after);
+        (void) sd_event_source_set_enabled(u->timer, SD_EVENT_ONESHOT);
+}
+
+int upstream_write(Upstream *u) {
+        int r;
+
+        r = ws_send(u->ws, u->line.data, u->line.size);
+        buffer_clear(&u->line);
+        return r;
+}
+
+/* ---- what the relay says */
+
+static void on_event(Upstream *u, const Message *m) {
+        bool page;
+        Req *q = req_find(u, m->subscription, &page);
+        int64_t created_at = INT64_MAX;
+
+        if (!q) {
+                u->counts.unasked++;
+                return;
+        }
+
+        switch (hub_event(u->hub, u, q->subscription, m->json.text, m->json.size, &created_at)) {
+        case HUB_NEW:
+        case HUB_KNOWN:
+                u->counts.events++;
+                break;
+        case HUB_BAD:
+                u->counts.bad_events++;
+                break;
+        case HUB_UNASKED:
+                u->counts.unasked++;
+                break;
+        }
+        req_count(u, q, page, created_at);
+}
+
+static void on_ok(Upstream *u, const Message *m) {
+        uint8_t id[32];
+
+        if (auth_is_answer(u, m->id)) {
+                auth_answered(u, m->accepted, m->text);
+                return;
+        }
+        if (hex_decode(m->id, id, sizeof(id)) < 0)
+                return;
+
+        outbox_answer(u->hub->outbox, u->out, id, m->accepted, m->text, hub_monotonic(u->hub));
+        if (answer_meaning(m->accepted, m->text) == ANSWER_AUTH) {
+                out_relay_land(u->out);
+                if (u->auth == AUTH_DONE || u->auth == AUTH_REFUSED)
+                        u->out->not_before = hub_monotonic(u->hub) + UPSTREAM_AGAIN_USEC;
+                auth_start(u);
+        }
+        upstream_send(u);
+}
+
+static void on_end_of_stored(Upstream *u, const Message *m) {
+        bool page;
+        Req *q = req_find(u, m->subscription, &page);
+
+        if (q && (page ? q->state == REQ_PAGING : q->state == REQ_STORED))
+                req_stored_done(u, q);
+        upstream_turn(u);
+}
+
+static void on_closed_subscription(Upstream *u, const Message *m) {
+        bool page;
+        Req *q = req_find(u, m->subscription, &page);
+
+        if (q)
+                req_closed(u, q, page, m->text);
+}
+
+static void upstream_dispatch(Upstream *u, const Message *m) {
+        switch (m->type) {
+        case MESSAGE_EVENT:
+                on_event(u, m);
+                return;
+        case MESSAGE_OK:
+                on_ok(u, m);
+                return;
+        case MESSAGE_EOSE:
+                on_end_of_stored(u, m);
+                return;
+        case MESSAGE_CLOSED:
+                on_closed_subscription(u, m);
+                return;
+        case MESSAGE_NOTICE:
+                log_debug("%s says: %s", u->url->text, m->text);
+                upstream_say(u, m->text);
+                return;
+        case MESSAGE_AUTH:
+                auth_challenge(u, m->text);
+                return;
+        case MESSAGE_COUNT:
+        case MESSAGE_REQ:
+        case MESSAGE_CLOSE:
+        case _MESSAGE_TYPE_MAX:
+                u->counts.malformed++;
+        }
+}
+
+static void on_ws_message(_unused_ Ws *ws, const char *text, size_t size, void *userdata) {
+        Upstream *u = userdata;
+        const char *reason = NULL;
+        Message m;
+        int r;
+
+        r = message_parse_from_relay(text, size, &m, &reason);
+        if (r < 0)
+                u->counts.malformed++;
+        else
+                upstream_dispatch(u, &m);
+}
+
+static void on_ws_dropped(_unused_ Ws *ws, _unused_ int error, void *userdata) {
+        Upstream *u = userdata;
+
+        u->counts.malformed++;
+}
+
+/* ---- the connection */
+
+static bool url_is_local(const Url *url) {
+        return streq(url->host, "localhost") || streq(url->host, "::1") ||
+               startswith(url->host, "127.");
+}
+
+static void upstream_pause(Upstream *u) {
+        usec_t max = url_is_local(u->url) ? PAUSE_MAX_LOCAL : PAUSE_MAX;
+        usec_t pause = PAUSE_FIRST << u->n_failures;
+        uint32_t chance = 0;
+
+        pause = MIN(pause, max);
+        u->n_failures = MIN(u->n_failures + 1, 12U);
+        if (crypt_random(&chance, sizeof(chance)) < 0)
+                chance = 0; /* without chance all come at once, no worse */
+        upstream_set_state(u, UPSTREAM_WAITING);
+        upstream_arm(u, pause / 2 + pause * (chance % 1024) / 1024);
+}
+
+static void upstream_lost(Upstream *u, const char *reason) {
+        bool was_up = u->state == UPSTREAM_UP;
+
+        u->ws = ws_free(u->ws);
+        auth_reset(u);
+        out_relay_land(u->out);
+        for (size_t i = 0; i < INGEST_SLOTS; i++)
+                if (u->reqs[i].subscription)
+                        u->reqs[i].state = REQ_NONE;
+
+        upstream_say(u, reason);
+        if (was_up)
+                log_event(LOG_NOTICE, LOG_ID_RELAY_DOWN, LOG_FIELDS("PYLON_RELAY", u->url->text),
+                                "The connection to %s ended: %s.", u->url->text, reason);
+        if (!hub_wants(u->hub, u)) {
+                upstream_set_state(u, UPSTREAM_IDLE);
+                upstream_arm(u, UINT64_MAX);
+        } else {
+                upstream_pause(u);
+        }
+}
+
+static void on_ws_closed(_unused_ Ws *ws, _unused_ int error, const char *reason, void *userdata) {
+        Upstream *u = userdata;
+
+        if (u->state == UPSTREAM_CONNECTING && ++u->address < strv_length(u->addresses)) {
+                u->ws = ws_free(u->ws);
+                upstream_connect(u);
+                return;
+        }
+        upstream_lost(u, reason);
+}
+
+static void on_ws_open(_unused_ Ws *ws, void *userdata) {
+        Upstream *u = userdata;
+
+        u->n_failures = 0;
+        upstream_say(u, "");
+        upstream_set_state(u, UPSTREAM_UP);
+        log_event(LOG_INFO, LOG_ID_RELAY_UP, LOG_FIELDS("PYLON_RELAY", u->url->text),
+                        "Connected to %s.", u->url->text);
+        for (size_t i = 0; i < INGEST_SLOTS; i++)
+                if (u->reqs[i].subscription)
+                        req_send(u, u->reqs + i);
+        upstream_send(u);
+        upstream_turn(u);
+}
+
+static void on_ws_drained(_unused_ Ws *ws, void *userdata) {
+        upstream_send(userdata);
+}
+
+static const WsHandler ws_handler = {
+        .open = on_ws_open,
+        .message = on_ws_message,
+        .dropped = on_ws_dropped,
+        .drained = on_ws_drained,
+        .closed = on_ws_closed,
+};
+
+static void upstream_connect(Upstream *u) {
+        static const WsLimits limits = { .message_max = MESSAGE_BYTES_MAX,
+                .queue_max = QUEUE_BYTES_MAX };
+        WsTarget t = { .secure = u->url->secure,
+                .address = u->addresses[u->address],
+                .host = u->url->host,
+                .port = u->url->port,
+                .path = u->url->path };
+        int r;
+
+        upstream_set_state(u, UPSTREAM_CONNECTING);
+        upstream_arm(u, UINT64_MAX);
+        r = ws_connect(u->hub->ws, &t, &limits, &ws_handler, u, &u->ws);
+        if (r < 0)
+                upstream_lost(u, strerror(-r));
+}
+
+static void on_resolved(_unused_ Resolve *q, int error, const char *reason, char *const *addresses,
+                void *userdata) {
+        Upstream *u = userdata;
+        int r = error;
+
+        u->addresses = strv_free(u->addresses);
+        u->address = 0;
+        if (r >= 0)
+                r = strv_copy(addresses, &u->addresses);
+        u->resolve = resolve_free(u->resolve);
+        if (r < 0)
+                upstream_lost(u, reason ?: "there is no memory");
+        else
+                upstream_connect(u);
+}
+
+static void upstream_start(Upstream *u) {
+        int r;
+
+        upstream_set_state(u, UPSTREAM_RESOLVING);
+        upstream_arm(u, UINT64_MAX);
+        r = resolve_name(u->hub->event, u->url->host, on_resolved, u, &u->resolve);
+        if (r < 0)
+                upstream_lost(u, strerror(-r));
+}
+
+/* ---- time */
+
+/* While it is up: what is overdue, and when to look again. */
+void upstream_turn(Upstream *u) {
+        usec_t now = hub_monotonic(u->hub), next;
+
+        if (u->state != UPSTREAM_UP)
+                return;
+
+        next = out_relay_turn(u->out, now);
+        for (size_t i = 0; i < INGEST_SLOTS; i++) {
+                if (req_is_timed(u->reqs + i))
+                        next = MIN(next, u->reqs[i].at);
+        }
+        if (!hub_wants(u->hub, u))
+                next = MIN(next, now + LINGER_USEC);
+        upstream_arm(u, next == UINT64_MAX ? next : MAX(next, now + 100 * MSEC) - now);
+}
+
+static void upstream_check_reqs(Upstream *u) {
+        usec_t now = hub_monotonic(u->hub);
+
+        for (size_t i = 0; i < INGEST_SLOTS; i++) {
+                Req *q = u->reqs + i;
+
+                if (req_is_timed(q) && q->at <= now)
+                        req_overdue(u, q, now);
+        }
+}
+
+static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Upstream *u = userdata;
+
+        switch (u->state) {
+        case UPSTREAM_WAITING:
+                if (hub_wants(u->hub, u))
+                        upstream_start(u);
+                else
+                        upstream_set_state(u, UPSTREAM_IDLE);
+                break;
+        case UPSTREAM_UP:
+                if (!hub_wants(u->hub, u)) {
+                        ws_close(u->ws, 1000, "nothing to do");
+                        break;
+                }
+                upstream_check_reqs(u);
+                upstream_turn(u);
+                upstream_send(u);
+                break;
+        case UPSTREAM_IDLE:
+        case UPSTREAM_RESOLVING:
+        case UPSTREAM_CONNECTING:
+        case _UPSTREAM_STATE_MAX:
+                break;
+        }
+        return 0;
+}
+
+static int on_send(_unused_ sd_event_source *s, void *userdata) {
+        Upstream *u = userdata;
+        usec_t now = hub_monotonic(u->hub);
+        Target *t;
+
+        if (u->state != UPSTREAM_UP)
+                return 0;
+
+        while (ws_queued(u->ws) < QUEUE_BYTES_MAX / 4 && (t = out_relay_take(u->out, now))) {
+                if (message_write_event(&u->line, NULL, t->letter->json, t->letter->size) < 0 ||
+                                upstream_write(u) < 0) {
+                        buffer_clear(&u->line);
+                        out_relay_land(u->out); /* what flew goes again: harmless */
+                        break;
+                }
+        }
+        upstream_turn(u);
+        return 0;
+}
+
+void upstream_send(Upstream *u) {
+        if (u->state == UPSTREAM_UP)
+                (void) sd_event_source_set_enabled(u->sender, SD_EVENT_ONESHOT);
+        else
+                upstream_wanted(u);
+}
+
+void upstream_wanted(Upstream *u) {
+        if (u->state == UPSTREAM_IDLE && hub_wants(u->hub, u))
+                upstream_start(u);
+        else
+                upstream_turn(u);
+}
+
+const char *upstream_url(const Upstream *u) {
+        return u->url->text;
+}
+
+UpstreamState upstream_state(const Upstream *u) {
+        return u->state;
+}
+
+const char *upstream_error(const Upstream *u) {
+        return u->error ?: "";
+}
+
+int64_t upstream_since(const Upstream *u) {
+        return u->since;
+}
+
+const UpstreamCounts *upstream_counts(const Upstream *u) {
+        return &u->counts;
+}
+
+OutRelay *upstream_outbox(Upstream *u) {
+        return u->out;
+}
+
+int upstream_new(Hub *hub, const char *url, Upstream **ret, const char **reterr) {
+        _cleanup_(upstream_freep) Upstream *u = NULL;
+        int r;
+
+        *reterr = "there is no memory";
+        u = new0(Upstream, 1);
+        if (!u)
+                return -ENOMEM;
+        u->hub = hub;
+        u->since = hub_now();
+        buffer_init(&u->line, MESSAGE_BYTES_MAX);
+        r = url_parse(url, &u->url, reterr);
+        if (r < 0)
+                return r;
+        r = outbox_relay(hub->outbox, u->url->text, &u->out);
+        if (r < 0)
+                return r;
+        u->out->upstream = u;
+
+        r = sd_event_add_time(hub->event, &u->timer, CLOCK_MONOTONIC, UINT64_MAX, 100 * MSEC,
+                        on_timer, u);
+        if (r < 0)
+                return r;
+        r = sd_event_add_defer(hub->event, &u->sender, on_send, u);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(u->timer, "upstream-timer");
+        (void) sd_event_source_set_description(u->sender, "upstream-sender");
+        (void) sd_event_source_set_enabled(u->timer, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(u->sender, SD_EVENT_OFF);
+
+        *ret = TAKE_PTR(u);
+        return 0;
+}
+
+Upstream *upstream_free(Upstream *u) {
+        if (!u)
+                return NULL;
+
+        if (u->out) {
+                out_relay_land(u->out);
+                u->out->upstream = NULL;
+        }
+        resolve_free(u->resolve);
+        ws_free(u->ws);
+        signer_call_free(u->signing);
+        sd_event_source_disable_unref(u->timer);
+        sd_event_source_disable_unref(u->sender);
+        buffer_done(&u->line);
+        strv_free(u->addresses);
+        url_free(u->url);
+        free(u->error);
+        return mfree(u);
+}
