@@ -34,6 +34,7 @@ void announcer_announce(Announcer *a, const Announcement *what, int64_t now) {
         int r;
 
         a->call = signer_call_free(a->call);
+        a->publish = relay_publish_free(a->publish); /* of a withdrawal that is overtaken */
         r = nip89_draft(what, next_time(a, now), &d);
         drafts[0] = d;
         if (r >= 0)

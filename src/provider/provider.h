@@ -29,7 +29,8 @@ struct Provider {
         void *userdata;
 
         ProviderState state;
-        bool going_online; /* on the way: key, jobs from the store */
+        bool going_online; /* on the way: the wish, our key, the jobs of the store */
+        bool wished;       /* somebody said so; else the store is asked */
         bool loaded;       /* the open jobs of the store are here */
         bool run_queue;    /* while draining: also what waits */
         bool withdrawing;  /* the drain is over but for this */
@@ -80,7 +81,11 @@ void provider_drain(Provider *p, bool run_queue);
 bool provider_is_busy(const Provider *p);
 const char *provider_state_name(ProviderState s);
 
-/* For its jobs. */
+/* For the files of this folder. */
+void provider_set_state(Provider *p, ProviderState s);
+void provider_come_online(Provider *p); /* again where the configuration is another one */
+void provider_end_drain(Provider *p);   /* nothing runs any more */
+
 Backend *provider_backend(Provider *p, uint16_t kind);
 Limits provider_limits(const Provider *p, const JobRequest *r);
 int64_t provider_now(const Provider *p); /* seconds */

@@ -1,0 +1,278 @@
+/* Coming online: our key, the open jobs of the store, the subscription, the announcement. Going: no
+ * new jobs, the end of what runs, the withdrawal. */
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "bus/names.h"
+#include "provider.h"
+
+#define PAGE         256
+#define RETRY_FIRST  (500 * MSEC)
+#define RETRY_MAX    (5 * MIN_)
+#define WITHDRAW_MAX (5 * SEC)
+#define IDENTIFIER   "pylon" /* of the announcement: the same as long as the key is */
+
+static Announcement provider_announcement(const Provider *p) {
+        const Config *c = p->config;
+
+        return (Announcement){
+                .identifier = IDENTIFIER,
+                .name = c->name,
+                .about = c->description,
+                .kinds = p->kinds,
+                .n_kinds = p->n_kinds,
+                .price_msat = c->require_payment ? c->min_price_msats : 0,
+                .network = network_name(c->network),
+                .encryption = true,
+        };
+}
+
+/* ---- coming */
+
+/* What is done as soon as it works: each step begins the next one. */
+static void go_on(Provider *p);
+
+static int on_retry(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Provider *p = userdata;
+
+        p->retry = sd_event_source_disable_unref(p->retry);
+        go_on(p);
+        return 0;
+}
+
+static void retry_later(Provider *p, const char *what, const char *reason) {
+        log_warning("%s: %s. Trying again in %u s.", what, reason,
+                        (unsigned) (p->retry_usec / SEC));
+        p->retry = sd_event_source_disable_unref(p->retry);
+        if (sd_event_add_time_relative(p->event, &p->retry, CLOCK_BOOTTIME, p->retry_usec,
+                            p->retry_usec / 8, on_retry, p) < 0)
+                log_error("No timer is left; the provider stays offline.");
+        p->retry_usec = MIN(p->retry_usec * 2, RETRY_MAX);
+}
+
+static int kinds_filter(const Provider *p, Buffer *b, const char *before, const char *quote,
+                const char *after) {
+        int r;
+
+        r = buffer_add_string(b, before);
+        for (size_t i = 0; i < p->n_kinds && r >= 0; i++)
+                r = buffer_addf(b, "%s%s%u%s", i == 0 ? "" : ",", quote, p->kinds[i], quote);
+        return r < 0 ? r : buffer_add_string(b, after);
+}
+
+/* Requests of all our kinds, and what is taken back of them (NIP-09). */
+static int subscribe(Provider *p) {
+        _cleanup_buffer_ Buffer requests = { .max = 4096 }, deletions = { .max = 4096 };
+        int r;
+
+        r = kinds_filter(p, &requests, "{\"kinds\":[", "", "]}")
+                            ?: kinds_filter(p, &deletions, "{\"kinds\":[5],\"#k\":[", "\"", "]}");
+        if (r < 0)
+                return r;
+        return relay_client_subscribe(p->relay, PROVIDER_SUBSCRIPTION,
+                        (const char *const[]){ requests.data, deletions.data, NULL }, NULL);
+}
+
+void provider_come_online(Provider *p) {
+        const Announcement a = provider_announcement(p);
+        int r;
+
+        r = subscribe(p);
+        if (r < 0) {
+                retry_later(p, "The provider could not subscribe", strerror(-r));
+                return;
+        }
+
+        announcer_announce(&p->announcer, &a, provider_now(p));
+        p->going_online = p->withdrawing = false;
+        p->retry_usec = RETRY_FIRST;
+        provider_set_state(p, PROVIDER_ONLINE);
+        provider_want_turn(p);
+}
+
+static void resume(Provider *p, const StoreJob *row) {
+        _cleanup_(job_request_freep) JobRequest *request = NULL;
+        _cleanup_(event_unrefp) Event *e = NULL;
+        const char *reason = "there is no memory";
+        Job *job = NULL;
+        int r;
+
+        r = event_parse_trusted(row->request, strlen(row->request), &e, &reason);
+        if (r >= 0 && map_get(&p->jobs, event_id(e), 32))
+                return;
+        if (r >= 0)
+                r = job_request_parse(e, &request, &reason);
+        if (r >= 0)
+                r = job_new(p, request, row->relay, &job);
+        if (r < 0) {
+                log_warning("Job %.12s of the database cannot be taken up: %s.", row->id, reason);
+                return;
+        }
+        (void) TAKE_PTR(request);
+        job_resume(job, row->state, row->result);
+}
+
+static void on_open_jobs(
+                int error, const char *reason, const StoreJob *jobs, size_t n, void *userdata) {
+        Provider *p = userdata;
+
+        if (error < 0) {
+                retry_later(p, "The open jobs could not be read", reason);
+                return;
+        }
+
+        for (size_t i = 0; i < n; i++)
+                resume(p, jobs + i);
+        if (n > 0)
+                (void) snprintf(p->last_loaded, sizeof(p->last_loaded), "%s", jobs[n - 1].id);
+        p->loaded = n == 0;
+        go_on(p);
+}
+
+static void on_public_key(int error, const char *name, const char *reason,
+                const SignerResult *results, _unused_ size_t n, void *userdata) {
+        Provider *p = userdata;
+
+        if (error >= 0) {
+                error = results[0].error;
+                reason = results[0].reason;
+                name = "";
+        }
+        if (error < 0 && streq(name, BUS_ERROR_NO_KEY)) {
+                /* Online() comes again when there is one. */
+                log_error("There is no identity yet; `pylon init` makes one.");
+                p->going_online = false;
+                return;
+        }
+        if (error < 0) {
+                retry_later(p, "The signer does not tell our key", reason);
+                return;
+        }
+
+        (void) snprintf(p->pubkey_hex, sizeof(p->pubkey_hex), "%s", results[0].text);
+        go_on(p);
+}
+
+static void on_wish(int error, const char *reason, const char *value, void *userdata) {
+        Provider *p = userdata;
+
+        if (error < 0) {
+                retry_later(p, "The store does not tell whether to be online", reason);
+                return;
+        }
+        if (!p->wished && streq(value, "no")) {
+                p->going_online = false;
+                return;
+        }
+        p->wished = true;
+        go_on(p);
+}
+
+static void go_on(Provider *p) {
+        int r = 0;
+
+        if (!p->going_online)
+                return;
+        if (!p->wished)
+                r = store_get_setting(p->store, PROVIDER_WISH, on_wish, p, &p->store_call);
+        else if (!*p->pubkey_hex)
+                r = signer_public_key(p->signer, PROVIDER_KEY, on_public_key, p, &p->signer_call);
+        else if (!p->loaded)
+                r = store_open_jobs(
+                                p->store, p->last_loaded, PAGE, on_open_jobs, p, &p->store_call);
+        else
+                provider_come_online(p);
+        if (r < 0)
+                retry_later(p, "The provider could not go online", strerror(-r));
+}
+
+static void go_online(Provider *p) {
+        if (p->state == PROVIDER_ONLINE || p->going_online)
+                return;
+
+        p->going_online = true;
+        p->retry_usec = RETRY_FIRST;
+        p->retry = sd_event_source_disable_unref(p->retry);
+        go_on(p);
+}
+
+void provider_go_online(Provider *p) {
+        p->wished = true;
+        go_online(p);
+}
+
+void provider_go_as_wished(Provider *p) {
+        p->wished = false;
+        go_online(p);
+}
+
+/* ---- going */
+
+static void on_withdrawn(void *userdata) {
+        Provider *p = userdata;
+
+        if (!p->withdrawing)
+                return; /* it came online again meanwhile */
+
+        p->withdrawing = false;
+        p->retry = sd_event_source_disable_unref(p->retry);
+        provider_set_state(p, PROVIDER_OFFLINE);
+}
+
+static int on_withdraw_timeout(
+                _unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        log_warning("The announcement could not be withdrawn: signer or relay do not answer.");
+        on_withdrawn(userdata);
+        return 0;
+}
+
+void provider_end_drain(Provider *p) {
+        const Announcement a = provider_announcement(p);
+
+        if (p->withdrawing)
+                return;
+
+        p->withdrawing = true;
+        p->retry = sd_event_source_disable_unref(p->retry);
+        if (!announcer_withdraw(
+                            &p->announcer, &a, p->pubkey_hex, provider_now(p), on_withdrawn, p) ||
+                        sd_event_add_time_relative(p->event, &p->retry, CLOCK_BOOTTIME,
+                                        WITHDRAW_MAX, 100 * MSEC, on_withdraw_timeout, p) < 0)
+                on_withdrawn(p);
+}
+
+/* What still runs runs again at the next start. */
+static int on_drain_timeout(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Provider *p = userdata;
+
+        log_notice("Jobs still run; they will run again.");
+        provider_end_drain(p);
+        return 0;
+}
+
+void provider_drain(Provider *p, bool run_queue) {
+        if (p->withdrawing)
+                return; /* it is offline as soon as that is over */
+
+        p->going_online = false;
+        p->signer_call = signer_call_free(p->signer_call);
+        p->store_call = store_call_free(p->store_call);
+        p->retry = sd_event_source_disable_unref(p->retry);
+        p->run_queue = run_queue;
+        if (p->state == PROVIDER_OFFLINE) {
+                p->changed(p, p->userdata);
+                return;
+        }
+
+        (void) relay_client_unsubscribe(p->relay, PROVIDER_SUBSCRIPTION, false);
+        if (!run_queue && sd_event_add_time_relative(p->event, &p->retry, CLOCK_BOOTTIME,
+                                          p->config->provider.drain_timeout, 100 * MSEC,
+                                          on_drain_timeout, p) < 0)
+                log_warning("No timer is left; the drain takes as long as it takes.");
+        provider_set_state(p, PROVIDER_DRAINING);
+        provider_want_turn(p);
+}
+
+bool provider_is_busy(const Provider *p) {
+        return p->state != PROVIDER_OFFLINE || p->going_online;
+}
