@@ -12,7 +12,7 @@
 #include "basic/paths.h"
 
 #define LISTEN_FD 3
-#define BACKLOG   64
+#define BACKLOG   1024 /* who comes while we are busy waits, and is not turned away */
 
 static int pass_streams(const Spawn *s) {
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -51,8 +51,10 @@ static _Noreturn void become(const Spawn *s, pid_t parent) {
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         (void) signal(SIGPIPE, SIG_DFL);
-        /* It ends with us, even when we are killed; a parent that is gone already sends nothing. */
-        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || pass_streams(s) < 0 ||
+        /* When we are killed it is too: services that go on without us would be in the way of the
+         * next start, and nothing of theirs gets lost by it. A parent that is gone already sends
+         * nothing. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || pass_streams(s) < 0 ||
                         pass_environment(s) < 0)
                 _exit(EXIT_FAILURE);
         (void) execv(s->program, (char *const *) argv);

@@ -22,7 +22,7 @@ static int say_stopped(const Cli *cli, bool stopped) {
         return out_print(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* What a supervisor that was killed could not remove itself. Its services got SIGTERM by its death.
+/* What a supervisor that was killed could not remove itself. Its services died with it.
  */
 static void remove_leftovers(const Paths *paths) {
         static const char *const files[] = { "pylon.pid", "control.sock", "run/notify",

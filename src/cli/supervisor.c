@@ -62,7 +62,8 @@ typedef struct Supervisor {
         int exit_code;
 } Supervisor;
 
-/* The answer to `pylon start`; only the first one counts. */
+/* The answer to `pylon start`, which returns when the pipe is closed: at once when all is well, and
+ * after everything was taken back when it is not. */
 static void report(Supervisor *s, const char *name, const char *message) {
         char text[REPORT_MAX];
         int n;
@@ -71,7 +72,8 @@ static void report(Supervisor *s, const char *name, const char *message) {
                 return;
         n = snprintf(text, sizeof(text), "%s\n%s", name, message);
         (void) write_all(s->report_fd, text, MIN((size_t) n, sizeof(text) - 1));
-        closep(&s->report_fd);
+        if (streq(name, REPORT_READY))
+                closep(&s->report_fd);
 }
 
 static void stop_stage(Supervisor *s) {
@@ -543,7 +545,6 @@ static void supervisor_done(Supervisor *s) {
         log_file_free(s->log);
         free(s->notify_path);
         (void) rmdir(s->cli->paths->run);
-        closep(&s->report_fd);
 }
 
 int supervisor_run(const Cli *cli, int report_fd) {

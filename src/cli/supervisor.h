@@ -3,8 +3,8 @@
 #include "cli.h"
 
 /* Runs until it is told to stop; everything it made is removed then. report_fd (or -EBADF) is where
- * `pylon start` waits for REPORT_READY, or the name of an error, a newline and its sentence.
- * Returns the exit code. */
+ * `pylon start` waits for REPORT_READY, or the name of an error, a newline and its sentence;
+ * after an error it stays open until the process ends. Returns the exit code. */
 int supervisor_run(const Cli *cli, int report_fd);
 #define REPORT_READY "Ready"
 #define REPORT_MAX   1024

@@ -50,11 +50,11 @@ static int unicode_escape(TomlParser *t, char **o) {
                 int digit = hex_value(toml_peek(t));
 
                 if (digit < 0)
-                        return toml_fail(t, "a \\u escape needs 4 hex digits, \\U needs 8");
+                        return toml_fail(t, N_("a \\u escape needs 4 hex digits, \\U needs 8"));
                 c = c << 4 | (uint32_t) digit;
         }
         if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-                return toml_fail(t, "this escape is no character");
+                return toml_fail(t, N_("this escape is no character"));
         *o += put_utf8(*o, c);
         return 0;
 }
@@ -73,12 +73,12 @@ static int escape(TomlParser *t, bool multi, char **o) {
         if (c == 'u' || c == 'U')
                 return unicode_escape(t, o);
         if (!multi)
-                return toml_fail(t, "there is no such escape");
+                return toml_fail(t, N_("there is no such escape"));
 
         /* A backslash at the end of a line swallows all blanks up to the next text. */
         toml_skip_blanks(t);
         if (!toml_newline(t))
-                return toml_fail(t, "there is no such escape");
+                return toml_fail(t, N_("there is no such escape"));
         do
                 toml_skip_blanks(t);
         while (toml_newline(t));
@@ -104,7 +104,7 @@ int toml_quoted(TomlParser *t, bool may_span_lines, char **ret, size_t *ret_size
         int r;
 
         if (multi && !may_span_lines)
-                return toml_fail(t, "a key cannot span lines");
+                return toml_fail(t, N_("a key cannot span lines"));
         t->p += multi ? 3 : 1;
         if (multi)
                 (void) toml_newline(t);
@@ -117,7 +117,7 @@ int toml_quoted(TomlParser *t, bool may_span_lines, char **ret, size_t *ret_size
                 int c = toml_peek(t);
 
                 if (c < 0 || (!multi && (c == '\n' || c == '\r')))
-                        return toml_fail_at(t, begin, "the string has no end");
+                        return toml_fail_at(t, begin, N_("the string has no end"));
                 *o = *t->p++;
                 if (c != '\\' || literal) {
                         o++;
@@ -220,7 +220,7 @@ static int date_value(TomlParser *t, TomlValue **ret) {
         int r;
 
         if (!date_time(t, &p))
-                return toml_fail(t, "there is no such date or time");
+                return toml_fail(t, N_("there is no such date or time"));
 
         r = toml_new(t, TOML_DATE, TOML_CLOSED, &v);
         if (r < 0)
@@ -252,11 +252,11 @@ static int copy_digits(TomlParser *t, int base, char *text, size_t *n) {
                 if (!is_digit_of(base, c))
                         break;
                 if (*n >= NUMBER_MAX - 1)
-                        return toml_fail(t, "the number is too long");
+                        return toml_fail(t, N_("the number is too long"));
                 text[(*n)++] = (char) c;
         }
         if (t->p == begin)
-                return toml_fail(t, "a value is expected: a string needs quotes");
+                return toml_fail(t, N_("a value is expected: a string needs quotes"));
         return 0;
 }
 
@@ -271,7 +271,7 @@ static int copy_fraction(TomlParser *t, char *text, size_t *n, bool *ret_found) 
                         continue;
                 *ret_found = true;
                 if (*n >= NUMBER_MAX - 2)
-                        return toml_fail(t, "the number is too long");
+                        return toml_fail(t, N_("the number is too long"));
                 text[(*n)++] = *t->p++;
                 if (part == 1 && (toml_peek(t) == '+' || toml_peek(t) == '-'))
                         text[(*n)++] = *t->p++;
@@ -301,7 +301,7 @@ static int integer_value(TomlParser *t, const char *text, int base, TomlValue **
                 int digit = negative ? -hex_value(*p) : hex_value(*p);
 
                 if (__builtin_mul_overflow(n, base, &n) || __builtin_add_overflow(n, digit, &n))
-                        return toml_fail(t, "the number does not fit into 64 bits");
+                        return toml_fail(t, N_("the number does not fit into 64 bits"));
         }
         r = toml_new(t, TOML_INTEGER, TOML_CLOSED, ret);
         if (r < 0)
@@ -345,7 +345,7 @@ static int number(TomlParser *t, TomlValue **ret) {
         if (r < 0)
                 return r;
         if (base == 10 && *first == '0' && t->p - first > 1)
-                return toml_fail_at(t, begin, "a number cannot begin with a zero");
+                return toml_fail_at(t, begin, N_("a number cannot begin with a zero"));
         if (base == 10) {
                 r = copy_fraction(t, text, &n, &is_real);
                 if (r < 0)

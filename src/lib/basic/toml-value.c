@@ -6,7 +6,7 @@ int toml_new(TomlParser *t, TomlType type, TomlOrigin origin, TomlValue **ret) {
         TomlValue *v;
 
         if (++t->n_values > TOML_VALUES_MAX)
-                return toml_fail(t, "the file has too many values");
+                return toml_fail(t, N_("the file has too many values"));
 
         v = new0(TomlValue, 1);
         if (!v)

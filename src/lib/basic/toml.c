@@ -32,7 +32,7 @@ void toml_position(TomlParser *t, unsigned *ret_line, unsigned *ret_column) {
 /* Once for all of the file, so that nothing later meets half a character. */
 static int check_characters(TomlParser *t) {
         if (!utf8_is_valid(t->start, (size_t) (t->end - t->start)))
-                return toml_fail(t, "the file is not UTF-8");
+                return toml_fail(t, N_("the file is not UTF-8"));
 
         for (const char *p = t->start; p < t->end; p++) {
                 unsigned char c = (unsigned char) *p;
@@ -40,7 +40,7 @@ static int check_characters(TomlParser *t) {
                                (c == '\r' && p + 1 < t->end && p[1] == '\n');
 
                 if ((c < 0x20 && !allowed) || c == 0x7f)
-                        return toml_fail_at(t, p, "control characters are not allowed");
+                        return toml_fail_at(t, p, N_("control characters are not allowed"));
         }
         return 0;
 }
@@ -63,7 +63,7 @@ static int end_of_line(TomlParser *t) {
         skip_comment(t);
         if (t->p == t->end || toml_newline(t))
                 return 0;
-        return toml_fail(t, "the line should end here");
+        return toml_fail(t, N_("the line should end here"));
 }
 
 static bool is_bare(int c) {
@@ -83,12 +83,12 @@ static int key_part(TomlParser *t, char **ret) {
                 if (r < 0)
                         return r;
                 if (strlen(s) != size)
-                        return toml_fail_at(t, begin, "a key cannot have a NUL");
+                        return toml_fail_at(t, begin, N_("a key cannot have a NUL"));
         } else {
                 while (is_bare(toml_peek(t)))
                         t->p++;
                 if (t->p == begin)
-                        return toml_fail(t, "a key is expected");
+                        return toml_fail(t, N_("a key is expected"));
                 s = strndup(begin, (size_t) (t->p - begin));
                 if (!s)
                         return -ENOMEM;
@@ -118,7 +118,7 @@ static int enter_dotted(TomlParser *t, TomlValue **table, char **key) {
         if (!found)
                 return add_table(t, *table, key, TOML_DOTTED, table);
         if (found->type != TOML_TABLE || found->origin != TOML_DOTTED)
-                return toml_fail(t, "this key is defined already, and cannot be added to");
+                return toml_fail(t, N_("this key is defined already, and cannot be added to"));
         *table = found;
         return 0;
 }
@@ -138,7 +138,7 @@ static int key_value(TomlParser *t, TomlValue *table) {
                 if (!toml_eat(t, "."))
                         break;
                 if (depth >= TOML_DEPTH_MAX)
-                        return toml_fail(t, "the key has too many parts");
+                        return toml_fail(t, N_("the key has too many parts"));
                 r = enter_dotted(t, &table, &key);
                 if (r < 0)
                         return r;
@@ -146,9 +146,9 @@ static int key_value(TomlParser *t, TomlValue *table) {
                 toml_skip_blanks(t);
         }
         if (!toml_eat(t, "="))
-                return toml_fail(t, "a '=' is expected after the key");
+                return toml_fail(t, N_("a '=' is expected after the key"));
         if (toml_find(table, key))
-                return toml_fail_at(t, begin, "this key is there already");
+                return toml_fail_at(t, begin, N_("this key is there already"));
 
         toml_skip_blanks(t);
         r = value(t, &v);
@@ -182,7 +182,7 @@ static int array(TomlParser *t, TomlValue **ret) {
                 if (toml_eat(t, "]"))
                         break;
                 if (!toml_eat(t, ","))
-                        return toml_fail(t, "a ',' or a ']' is expected");
+                        return toml_fail(t, N_("a ',' or a ']' is expected"));
         }
         *ret = TAKE_PTR(a);
         return 0;
@@ -208,7 +208,7 @@ static int inline_table(TomlParser *t, TomlValue **ret) {
                         if (toml_eat(t, "}"))
                                 break;
                         if (!toml_eat(t, ","))
-                                return toml_fail(t, "a ',' or a '}' is expected");
+                                return toml_fail(t, N_("a ',' or a '}' is expected"));
                 }
         *ret = TAKE_PTR(table);
         return 0;
@@ -243,7 +243,7 @@ static int value(TomlParser *t, TomlValue **ret) {
         int r;
 
         if (t->depth >= TOML_DEPTH_MAX)
-                return toml_fail(t, "the values are nested too deeply");
+                return toml_fail(t, N_("the values are nested too deeply"));
         toml_position(t, &line, &column);
         t->depth++;
         r = value_here(t, ret);
@@ -264,7 +264,7 @@ static int enter_header(TomlParser *t, TomlValue **table, char **key) {
         if (found->type == TOML_ARRAY && found->origin == TOML_GROWING)
                 found = found->list.items[found->list.n - 1];
         if (found->type != TOML_TABLE || found->origin == TOML_CLOSED)
-                return toml_fail(t, "this is no table that could be added to");
+                return toml_fail(t, N_("this is no table that could be added to"));
         *table = found;
         return 0;
 }
@@ -276,7 +276,7 @@ static int open_table(TomlParser *t, TomlValue *parent, char **key, TomlValue **
         if (!found)
                 return add_table(t, parent, key, TOML_HEADER, ret);
         if (found->type != TOML_TABLE || found->origin != TOML_IMPLICIT)
-                return toml_fail(t, "this table is there already");
+                return toml_fail(t, N_("this table is there already"));
         found->origin = TOML_HEADER;
         toml_position(t, &found->line, &found->column);
         found->key_column = found->column;
@@ -300,7 +300,7 @@ static int open_element(TomlParser *t, TomlValue *parent, char **key, TomlValue 
                 if (r < 0)
                         return r;
         } else if (list->type != TOML_ARRAY || list->origin != TOML_GROWING)
-                return toml_fail(t, "this key is there already, and is no list of tables");
+                return toml_fail(t, N_("this key is there already, and is no list of tables"));
         return add_table(t, list, NULL, TOML_HEADER, ret);
 }
 
@@ -320,14 +320,14 @@ static int header(TomlParser *t, TomlValue *root, TomlValue **ret) {
                 if (!toml_eat(t, "."))
                         break;
                 if (depth >= TOML_DEPTH_MAX)
-                        return toml_fail(t, "the key has too many parts");
+                        return toml_fail(t, N_("the key has too many parts"));
                 r = enter_header(t, &table, &key);
                 if (r < 0)
                         return r;
                 key = mfree(key);
         }
         if (!toml_looking_at(t, element ? "]]" : "]"))
-                return toml_fail(t, element ? "']]' is expected" : "a ']' is expected");
+                return toml_fail(t, element ? N_("']]' is expected") : N_("a ']' is expected"));
         r = element ? open_element(t, table, &key, ret) : open_table(t, table, &key, ret);
         t->p += element ? 2 : 1;
         return r;
@@ -369,7 +369,7 @@ int toml_parse(const char *text, size_t size, TomlValue **ret, TomlError *ret_er
         int r;
 
         if (size > TOML_SIZE_MAX)
-                return toml_fail(&t, "the file is too large");
+                return toml_fail(&t, N_("the file is too large"));
 
         r = toml_new(&t, TOML_TABLE, TOML_HEADER, &root);
         if (r < 0)
