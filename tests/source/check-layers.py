@@ -13,7 +13,7 @@ HOMES = {
     "secp256k1": "lib/basic/secp.c",
     "sqlite3.h": "lib/basic/sql.c",
     "systemd/sd-journal.h": "lib/basic/log.c",
-    "curl/": "lib/net/http.c",
+    "curl/": "lib/net/",
     "libwebsockets.h": "lib/net/",
     "uv.h": "lib/net/",
     "openssl/": "lib/net/",
