@@ -4,7 +4,7 @@
 #include "net/ws.h"
 
 #define SESSION_SUBSCRIPTIONS_MAX 64
-#define SESSION_LIMIT_MAX         500
+#define SESSION_LIMIT_MAX         5000
 #define SESSION_MESSAGE_MAX       (128 * 1024 + 4096)
 
 typedef struct Hub Hub;
