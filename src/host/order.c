@@ -2,6 +2,7 @@
 
 #include "basic/log.h"
 #include "bus/names.h"
+#include "bus/text.h"
 
 #define ORDERS_MAX  256 /* open and over; the oldest that is over makes room */
 #define WAITING_MAX 8
@@ -43,9 +44,18 @@ static const char *order_status(const Order *o) {
 }
 
 static int order_reply(const Order *o, sd_bus_message *m) {
+        _cleanup_free_ char *owned = NULL;
+        const char *json = "";
+        int r;
+
+        if (o->result) {
+                r = bus_text_json(event_json(o->result, NULL), &owned, &json);
+                if (r < 0)
+                        return r;
+        }
         return sd_bus_reply_method_return(m, "ssss", order_status(o),
-                        o->result ? event_pubkey_hex(o->result) : "",
-                        o->result ? event_json(o->result, NULL) : "", o->reason ?: "");
+                        o->result ? event_pubkey_hex(o->result) : "", json,
+                        bus_text_or(o->reason, ""));
 }
 
 static void on_signed(Purchase *p, void *userdata) {
@@ -61,7 +71,7 @@ static void on_progress(
         Order *o = userdata;
 
         bus_server_signal(service_server(o->host->service), BUS_HOST, "Progress", "sss", o->id,
-                        status, text);
+                        bus_text_or(status, ""), bus_text_or(text, ""));
 }
 
 static void on_done(Purchase *p, void *userdata) {

@@ -2,6 +2,7 @@
 #include "relay-bus.h"
 
 #include "basic/text.h"
+#include "bus/text.h"
 #include "relay-hub.h"
 
 #define NAME_MAX_   64
@@ -22,7 +23,8 @@ static int method_relays(sd_bus_message *m, void *userdata, _unused_ sd_bus_erro
                 OutRelay *out = upstream_outbox(u);
 
                 r = sd_bus_message_append(reply, "(sssxttt)", upstream_url(u),
-                                upstream_state_name(upstream_state(u)), upstream_error(u),
+                                upstream_state_name(upstream_state(u)),
+                                bus_text_or(upstream_error(u), "its words cannot be shown"),
                                 upstream_since(u), upstream_counts(u)->events, out->n_accepted,
                                 (uint64_t) out_relay_n_open(out));
         }

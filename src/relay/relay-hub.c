@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "basic/text.h"
+#include "bus/text.h"
 #include "nostr/url.h"
 
 #define IDS_MAX                (128 * 1024)
@@ -62,7 +63,7 @@ static void owner_tell(Hub *h, Owner *o, const Letter *l, const Target *t) {
         }
         if (r >= 0)
                 r = sd_bus_message_append(o->outcomes, "(ssis)", l->id_hex, t->relay->url,
-                                (int32_t) t->verdict, t->message ?: "");
+                                (int32_t) t->verdict, bus_text_or(t->message, ""));
         if (r < 0) {
                 o->outcomes = sd_bus_message_unref(o->outcomes);
                 return;

@@ -1,6 +1,7 @@
 #include "subscription.h"
 
 #include "basic/text.h"
+#include "bus/text.h"
 #include "relay-hub.h"
 
 #define OVERLAP       60
@@ -225,6 +226,18 @@ bool subscription_push(Subscription *s, Upstream *u, Event *e) {
         return true;
 }
 
+static int append_event(sd_bus_message *m, const Pending *p) {
+        _cleanup_free_ char *owned = NULL;
+        const char *json;
+        int r;
+
+        r = bus_text_json(event_json(p->event, NULL), &owned, &json);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(
+                        m, "(tss)", p->seq, p->upstream ? upstream_url(p->upstream) : "", json);
+}
+
 static int subscription_send(Subscription *s) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         size_t n = 0, bytes = 0;
@@ -239,10 +252,9 @@ static int subscription_send(Subscription *s) {
                 const Pending *p = pending_at(s, s->n_sent + n++);
                 size_t size;
 
-                r = sd_bus_message_append(m, "(tss)", p->seq,
-                                p->upstream ? upstream_url(p->upstream) : "",
-                                event_json(p->event, &size));
+                (void) event_json(p->event, &size);
                 bytes += size;
+                r = append_event(m, p);
         }
         if (r >= 0)
                 r = sd_bus_message_close_container(m);

@@ -53,6 +53,16 @@ def test_the_job(pylon, relay):
     assert pylon.json("earnings")
 
 
+def test_a_job_may_hold_characters_that_d_bus_does_not_carry(pylon, relay):
+    template = json.loads(mining_job(8))
+    template["tags"].append(["t", "\ufffe\ufdd0\U0001ffff"])
+    (request,), _ = buy(pylon, [relay], json.dumps(template))
+    assert "\ufffe" in request["tags"][-1][1]
+    served_once(pylon, relay, request)
+    (after,), _ = buy(pylon, [relay], mining_job(8))
+    served_once(pylon, relay, after)
+
+
 def test_the_announcement_names_the_kinds_and_is_withdrawn_at_stop(pylon, relay):
     announcement = wait_for(lambda: relay.events(31990), 10, "the announcement is on the relay")[0]
     assert tag(announcement, "d") is not None

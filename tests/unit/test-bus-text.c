@@ -70,6 +70,13 @@ static void noncharacters_become_escapes(_unused_ void **state) {
         free(owned);
 }
 
+static void words_that_are_not_fit_are_replaced(_unused_ void **state) {
+        assert_string_equal(bus_text_or("no", "?"), "no");
+        assert_string_equal(bus_text_or("\xef\xbf\xbe", "?"), "?");
+        assert_string_equal(bus_text_or("cut in the middle \xc3", "?"), "?");
+        assert_string_equal(bus_text_or(NULL, ""), "");
+}
+
 static void bad_utf8_is_refused(_unused_ void **state) {
         const char *text;
         char *owned;
@@ -84,6 +91,7 @@ int main(void) {
                 cmocka_unit_test(it_agrees_with_sd_bus_on_every_character),
                 cmocka_unit_test(a_fit_text_is_passed_on_as_it_is),
                 cmocka_unit_test(noncharacters_become_escapes),
+                cmocka_unit_test(words_that_are_not_fit_are_replaced),
                 cmocka_unit_test(bad_utf8_is_refused),
         };
 

@@ -30,6 +30,10 @@ bool bus_text_is_fit(const char *s) {
         return utf8_is_valid(s, strlen(s)) && count_nonchars(s) == 0;
 }
 
+const char *bus_text_or(const char *s, const char *otherwise) {
+        return s && bus_text_is_fit(s) ? s : otherwise;
+}
+
 static uint32_t decode(const char *s, size_t size) {
         const uint8_t *p = (const uint8_t *) s;
 

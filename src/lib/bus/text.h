@@ -4,6 +4,8 @@
 #include "basic/macro.h"
 
 bool bus_text_is_fit(const char *s);
+/* For the words of strangers: what stands in for them if they are not fit. */
+const char *bus_text_or(const char *s, const char *otherwise);
 
 /* The same JSON value as a text that is fit: a noncharacter can only stand in a string, where it is
  * written as an escape. *ret is the text itself where it is fit already; else it is *ret_owned,

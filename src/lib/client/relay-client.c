@@ -5,6 +5,7 @@
 #include "basic/text.h"
 #include "bus/client.h"
 #include "bus/names.h"
+#include "bus/text.h"
 
 #define BATCH_EVENTS_MAX  256
 #define BATCH_BYTES_MAX   (1024 * 1024)
@@ -282,9 +283,16 @@ static int batch_send(RelayClient *c) {
 
 int relay_client_publish(RelayClient *c, const char *event_json, const char *const *relays,
                 bool durable, relay_published_t done, void *userdata, RelayPublish **ret) {
-        size_t size = strlen(event_json);
+        _cleanup_free_ char *owned = NULL;
+        const char *json;
         RelayPublish *p;
+        size_t size;
+        int r;
 
+        r = bus_text_json(event_json, &owned, &json);
+        if (r < 0)
+                return r;
+        size = strlen(json);
         if (size > WAITING_BYTES_MAX - c->waiting_bytes)
                 return -ENOBUFS;
 
@@ -292,7 +300,7 @@ int relay_client_publish(RelayClient *c, const char *event_json, const char *con
         if (!p)
                 return -ENOMEM;
         *p = (RelayPublish){ .client = c, .durable = durable, .done = done, .userdata = userdata };
-        p->json = strdup(event_json);
+        p->json = strdup(json);
         if (!p->json || strv_copy((char *const *) relays, &p->relays) < 0) {
                 free(p->json);
                 free(p);
