@@ -1,5 +1,6 @@
 /* pylon start: by systemd where its units are installed, else by forking a supervisor. */
 #include <fcntl.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -75,10 +76,11 @@ static int start_foreground(const Cli *cli) {
         return r;
 }
 
-/* Standard streams of a daemon; the log takes stderr over. */
+/* Standard streams of a daemon; the log takes stderr over, and is English. */
 static int leave_terminal(void) {
         _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+        (void) setlocale(LC_MESSAGES, "C");
         if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
                         dup2(null, STDERR_FILENO) < 0 || chdir("/") < 0)
                 return -errno;
