@@ -104,6 +104,10 @@ int store_client_new(_unused_ sd_event *event, _unused_ const char *socket_path,
         return 0;
 }
 
+void store_client_on_return(_unused_ StoreClient *c, _unused_ void (*returned)(void *userdata),
+                _unused_ void *userdata) {
+}
+
 StoreClient *store_client_free(_unused_ StoreClient *c) {
         return NULL;
 }
