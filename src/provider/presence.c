@@ -206,6 +206,17 @@ void provider_go_as_wished(Provider *p) {
         go_online(p);
 }
 
+void provider_read_again(Provider *p) {
+        if (p->state != PROVIDER_ONLINE || p->going_online)
+                return;
+
+        p->loaded = false;
+        p->last_loaded[0] = '\0';
+        p->going_online = true;
+        p->retry_usec = RETRY_FIRST;
+        go_on(p);
+}
+
 /* ---- going */
 
 static void on_withdrawn(void *userdata) {

@@ -165,6 +165,12 @@ static int open_backends(Provider *p) {
         return 0;
 }
 
+/* The store was killed, perhaps before it had written down that a job is completed. What was
+ * published is then published once more, and taken at once. */
+static void on_store_returned(void *userdata) {
+        provider_read_again(userdata);
+}
+
 static int open_clients(Provider *p, const ProviderSockets *sockets) {
         int r;
 
@@ -176,6 +182,7 @@ static int open_clients(Provider *p, const ProviderSockets *sockets) {
         if (r < 0)
                 return r;
 
+        store_client_on_return(p->store, on_store_returned, p);
         p->announcer = (Announcer){ .signer = p->signer, .relay = p->relay };
         return 0;
 }

@@ -74,6 +74,8 @@ void provider_reload(Provider *p, const Config *config);
 /* As the wish in the store says; what a start does. */
 void provider_go_as_wished(Provider *p);
 void provider_go_online(Provider *p);
+/* The jobs that are open in the eyes of the store, and not in ours, are taken up. */
+void provider_read_again(Provider *p);
 /* Takes no new jobs and withdraws the announcement; waits for what runs, or for all that waits too,
  * and is offline then. */
 void provider_drain(Provider *p, bool run_queue);

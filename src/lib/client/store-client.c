@@ -47,6 +47,9 @@ struct StoreClient {
         Batch *sent, *failed;
         StoreCall *alone; /* calls of their own */
         size_t n_waiting;
+        void (*returned)(void *userdata);
+        void *returned_userdata;
+        bool was_down;
 };
 
 /* Calls. */
@@ -468,14 +471,25 @@ int store_set_setting(StoreClient *c, const char *name, const char *value, store
 
 /* The client. */
 
-static void on_up(_unused_ void *userdata) {
+static void on_up(void *userdata) {
+        StoreClient *c = userdata;
+
+        if (TAKE(c->was_down, false) && c->returned)
+                c->returned(c->returned_userdata);
 }
 
 static void on_down(void *userdata) {
         StoreClient *c = userdata;
 
+        c->was_down = true;
         for (Batch *b = c->sent; b; b = b->next)
                 b->repeated = true;
+}
+
+void store_client_on_return(StoreClient *c, void (*returned)(void *userdata), void *userdata) {
+        c->returned = returned;
+        c->returned_userdata = userdata;
+        bus_client_stay(c->bus, true);
 }
 
 int store_client_new(sd_event *event, const char *socket_path, StoreClient **ret) {
