@@ -4,8 +4,8 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-#define STEP_PAGES 128           /* half a megabyte: about a millisecond */
-#define STEP_BYTES (1024 * 1024) /* from the page cache, into it */
+#define STEP_PAGES 128                     /* half a megabyte: about a millisecond */
+#define STEP_BYTES (UINT64_C(1024) * 1024) /* from the page cache, into it */
 /* After the commits, so that nobody waits longer for his answer than one bite. */
 #define STEP_PRIORITY (SQL_COMMIT_PRIORITY + 10)
 

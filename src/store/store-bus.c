@@ -6,7 +6,7 @@
 
 #define BATCH_MAX      4096
 #define LIST_MAX       1000
-#define OPEN_BYTES_MAX (1024 * 1024)
+#define OPEN_BYTES_MAX (UINT64_C(1024) * 1024)
 
 /* An answer that waits for the commit of what it says. */
 typedef struct Answer {

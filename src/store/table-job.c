@@ -188,8 +188,8 @@ int job_add(JobTable *t, const Job *job, int *ret_verdict, const char **ret_text
 
         if (sql_changes(t->db) == 0) {
                 r = job_find(t, job->id, &seq, &state);
-                if (r < 0)
-                        return r;
+                if (r <= 0)
+                        return r ?: -EUCLEAN; /* the index knows it, and the table does not */
                 *ret_verdict = 1;
                 *ret_text = states[state].name;
                 return 0;

@@ -24,8 +24,8 @@ bool job_state_is_final(JobState s);
 
 #define JOB_ID_SIZE     64 /* digits */
 #define JOB_PREFIX_MIN  8
-#define JOB_REQUEST_MAX (128 * 1024)
-#define JOB_RESULT_MAX  (512 * 1024)
+#define JOB_REQUEST_MAX (UINT64_C(128) * 1024)
+#define JOB_RESULT_MAX  (UINT64_C(512) * 1024)
 #define JOB_TEXT_MAX    4096 /* an error, a URL */
 
 /* Borrowed strings, on the way in and out. */

@@ -3,7 +3,7 @@
 #include "basic/sql.h"
 
 #define SETTING_NAME_MAX  128
-#define SETTING_VALUE_MAX (64 * 1024)
+#define SETTING_VALUE_MAX (UINT64_C(64) * 1024)
 
 typedef struct SettingTable SettingTable;
 

@@ -192,7 +192,7 @@ static void a_paid_job_earns_once(void **state) {
         int64_t n, msat;
 
         for (unsigned i = 1; i <= 3; i++) {
-                assert_int_equal(add(w, i, "unpaid", 1000 * i, &text), 0);
+                assert_int_equal(add(w, i, "unpaid", INT64_C(1000) * i, &text), 0);
                 assert_int_equal(move(w, i, "queued", "", ""), 0);
                 assert_int_equal(move(w, i, "running", "", ""), 0);
                 assert_int_equal(move(w, i, "publishing", "{}", ""), 0);

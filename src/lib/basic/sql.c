@@ -8,8 +8,9 @@
 
 #include "basic/log.h"
 
-#define BUSY_MSEC      2000 /* somebody's sqlite3 shell holds the lock; nobody here waits for more */
-#define CHECK_SIZE_MAX (16 * 1024 * 1024) /* a page check of this takes well below 100 ms */
+#define BUSY_MSEC 2000 /* somebody's sqlite3 shell holds the lock; nobody here waits for more */
+#define CHECK_SIZE_MAX \
+        (INT64_C(16) * 1024 * 1024) /* a page check of this takes well below 100 ms */
 
 struct SqlStatement {
         Sql *db;
@@ -84,27 +85,33 @@ const char *sql_message(const Sql *db) {
         return sqlite3_errmsg(db->handle);
 }
 
-static int sql_error_of(sqlite3 *handle, int code) {
-        int system = sqlite3_system_errno(handle);
-
-        log_debug("SQLite said %d (%s): %s", code, sqlite3_errstr(code), sqlite3_errmsg(handle));
-
+/* What SQLite's code is among ours; where the system's own number says more, that one. */
+static int error_of_code(int code, int system) {
         for (size_t i = 0; i < ELEMENTSOF(codes); i++)
                 if (codes[i].code == code || codes[i].code == (code & 0xff))
                         return codes[i].error;
 
-        /* Only here the system's own number says more than SQLite's. */
         if (((code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_IOERR) && system > 0)
                 return -system;
         return -EIO;
 }
 
+static int sql_error_of(sqlite3 *handle, int code) {
+        int r = error_of_code(code, sqlite3_system_errno(handle));
+
+        log_debug("SQLite said %d (%s): %s", code, sqlite3_errstr(code), sqlite3_errmsg(handle));
+        return r;
+}
+
 static int sql_error(Sql *db, int code) {
+        int r;
+
         if (code == SQLITE_OK)
                 return 0;
 
-        db->last_error = sql_error_of(db->handle, code);
-        return db->last_error;
+        r = sql_error_of(db->handle, code);
+        db->last_error = r;
+        return r;
 }
 
 static int on_commit(void *userdata, _unused_ sqlite3 *handle, _unused_ const char *name, int n) {
@@ -163,7 +170,9 @@ int sql_prepare(Sql *db, const char *text, SqlStatement **ret) {
         r = sqlite3_prepare_v3(db->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &q->stmt, NULL);
         if (r != SQLITE_OK) {
                 free(q);
-                return sql_error(db, r);
+                r = sql_error(db, r);
+                assert(r < 0);
+                return r;
         }
 
         q->db = db;
@@ -322,13 +331,11 @@ static int sql_version(Sql *db, const SqlMigration *migrations, size_t n, size_t
         if (r < 0)
                 return r;
         while ((r = sql_step(q)) > 0) {
-                if (version < n && !streq(sql_text(q, 1), migrations[version].name))
-                        r = -EMEDIUMTYPE;
-                else if (sql_int(q, 0) != (int64_t) ++version)
-                        r = -EMEDIUMTYPE;
-                if (r < 0) {
+                bool known = version >= n || streq(sql_text(q, 1), migrations[version].name);
+
+                if (!known || sql_int(q, 0) != (int64_t) ++version) {
                         (void) sql_reset(q);
-                        return r;
+                        return -EMEDIUMTYPE;
                 }
         }
         if (r < 0)

@@ -5,7 +5,7 @@
 #include "bus/text.h"
 
 #define BATCH_MAX   256
-#define BATCH_BYTES (4 * 1024 * 1024)
+#define BATCH_BYTES (UINT64_C(4) * 1024 * 1024)
 #define PAGE_MAX    1000
 /* After what came in this turn has been read, before the loop sleeps. */
 #define FLUSH_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
