@@ -24,6 +24,7 @@ struct Sql {
         SqlStatement *statements;
         unsigned log_pages;
         int last_error;
+        char last_message[160]; /* a rollback would overwrite SQLite's own */
 };
 
 struct SqlBackup {
@@ -82,7 +83,7 @@ const char *sql_reason(int error) {
 }
 
 const char *sql_message(const Sql *db) {
-        return sqlite3_errmsg(db->handle);
+        return db->last_message;
 }
 
 /* What SQLite's code is among ours; where the system's own number says more, that one. */
@@ -111,6 +112,8 @@ static int sql_error(Sql *db, int code) {
 
         r = sql_error_of(db->handle, code);
         db->last_error = r;
+        (void) snprintf(db->last_message, sizeof(db->last_message), "%s",
+                        sqlite3_errmsg(db->handle));
         return r;
 }
 
