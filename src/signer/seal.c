@@ -4,6 +4,7 @@
 
 #define NONCE_SIZE 32
 #define MAC_SIZE   32
+#define NAME_MAX_  256 /* with the NUL */
 #define HEAD_SIZE  (1 + NONCE_SIZE)
 #define KEYS_SIZE  (32 + 12 + 32) /* of ChaCha20, its nonce, of the HMAC */
 
@@ -11,15 +12,15 @@ static const char salt[] = "pylon-seal-v1";
 
 static int seal_keys(const Secret *key, const char *name, const uint8_t nonce[static NONCE_SIZE],
                 uint8_t ret[static KEYS_SIZE]) {
-        uint8_t info[NONCE_SIZE + 256], extracted[32];
+        uint8_t info[NONCE_SIZE + NAME_MAX_], extracted[32];
         size_t n = strlen(name);
         int r;
 
-        if (secret_size(key) != SEAL_KEY_SIZE || n > sizeof(info) - NONCE_SIZE)
+        if (secret_size(key) != SEAL_KEY_SIZE || n >= NAME_MAX_)
                 return -EINVAL;
 
         memcpy(info, nonce, NONCE_SIZE);
-        memcpy(info + NONCE_SIZE, name, n);
+        memcpy(info + NONCE_SIZE, name, n + 1);
         r = hkdf_sha256_extract(salt, sizeof(salt) - 1, secret_text(key), SEAL_KEY_SIZE, extracted);
         if (r >= 0)
                 r = hkdf_sha256_expand(extracted, info, NONCE_SIZE + n, ret, KEYS_SIZE);

@@ -1,7 +1,5 @@
 #include "basic/codec.h"
 
-#include <ctype.h>
-
 #define BECH32_CHECKSUM 6
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -60,8 +58,8 @@ int base64_encode(const void *data, size_t size, char **ret) {
 
                 *out++ = base64_digits[v >> 18];
                 *out++ = base64_digits[v >> 12 & 63];
-                *out++ = n > 1 ? base64_digits[v >> 6 & 63] : '=';
-                *out++ = n > 2 ? base64_digits[v & 63] : '=';
+                *out++ = (char) (n > 1 ? base64_digits[v >> 6 & 63] : '=');
+                *out++ = (char) (n > 2 ? base64_digits[v & 63] : '=');
         }
         *out = 0;
         *ret = text;
@@ -200,13 +198,14 @@ static int bech32_normalise(const char *text, size_t size, char **ret) {
                 return -ENOMEM;
 
         for (size_t i = 0; i < size; i++) {
-                unsigned char c = (unsigned char) text[i];
+                char c = text[i];
+                bool capital = c >= 'A' && c <= 'Z';
 
                 if (c < 33 || c > 126)
                         return -EINVAL;
-                lower = lower || islower(c);
-                upper = upper || isupper(c);
-                copy[i] = (char) tolower(c);
+                upper = upper || capital;
+                lower = lower || (c >= 'a' && c <= 'z');
+                copy[i] = (char) (capital ? c - 'A' + 'a' : c);
         }
         if (lower && upper)
                 return -EINVAL;

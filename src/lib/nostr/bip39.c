@@ -1,7 +1,5 @@
 #include "nostr/bip39.h"
 
-#include <ctype.h>
-
 #include "basic/crypt.h"
 
 #define WORD_BITS   11
@@ -12,7 +10,7 @@
 size_t mnemonic_entropy_size(unsigned n_words) {
         if (n_words < 12 || n_words > MNEMONIC_WORDS_MAX || n_words % 3 != 0)
                 return 0;
-        return n_words / 3 * 4;
+        return (size_t) n_words / 3 * 4;
 }
 
 static unsigned mnemonic_n_words(size_t entropy_size) {
@@ -52,7 +50,7 @@ int mnemonic_from_entropy(const uint8_t *entropy, size_t size, Secret **ret) {
         r = sha256(entropy, size, hash);
         if (r < 0)
                 return r;
-        r = secret_new(n_words * (BIP39_WORD_MAX + 1), &s);
+        r = secret_new((size_t) n_words * (BIP39_WORD_MAX + 1), &s);
         if (r < 0)
                 return r;
 
@@ -74,17 +72,23 @@ static int word_compare(const void *key, const void *element) {
         return strcmp(key, element);
 }
 
+static bool is_blank(char c) {
+        return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* The next word of the text, in lower case. 1: there was one, 0: the end, -EINVAL: it is too long
  * to be in the list. */
 static int next_word(const char **text, const char *end, char ret[static BIP39_WORD_MAX + 1]) {
         size_t n = 0;
 
-        while (*text < end && isspace((unsigned char) **text))
+        while (*text < end && is_blank(**text))
                 (*text)++;
-        for (; *text < end && !isspace((unsigned char) **text); (*text)++) {
+        for (; *text < end && !is_blank(**text); (*text)++) {
+                bool capital = **text >= 'A' && **text <= 'Z';
+
                 if (n == BIP39_WORD_MAX)
                         return -EINVAL;
-                ret[n++] = (char) tolower((unsigned char) **text);
+                ret[n++] = (char) (capital ? **text - 'A' + 'a' : **text);
         }
         ret[n] = 0;
         return n > 0;
@@ -177,7 +181,7 @@ int mnemonic_seed(
         if (r < 0)
                 return r;
         memcpy(secret_data(salt), prefix, sizeof(prefix) - 1);
-        memcpy(secret_data(salt) + sizeof(prefix) - 1, passphrase, n);
+        memcpy(secret_data(salt) + sizeof(prefix) - 1, passphrase, n + 1);
 
         r = secret_new(SEED_SIZE, &seed);
         if (r < 0)

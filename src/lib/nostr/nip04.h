@@ -3,7 +3,7 @@
  * a text, and every failure is the same error, so that nobody can ask us about paddings. */
 #include "basic/macro.h"
 
-#define NIP04_PAYLOAD_MAX (128 * 1024)
+#define NIP04_PAYLOAD_MAX ((size_t) 128 * 1024)
 #define NIP04_TEXT_MAX    65535
 
 /* `shared` is what keypair_ecdh() gives. The random iv is the caller's. -E2BIG, -ENOMEM, -EIO. */

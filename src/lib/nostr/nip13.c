@@ -89,7 +89,7 @@ int nip13_miner_new(Draft *d, const char *pubkey_hex, unsigned bits, uint64_t fi
                 return -ENOMEM;
 
         m->bits = bits;
-        buffer_init(&m->text, 3 * EVENT_SIZE_MAX);
+        buffer_init(&m->text, (size_t) 3 * EVENT_SIZE_MAX);
         r = miner_serialize(m, d, pubkey_hex, first_nonce);
         if (r < 0)
                 return r;

@@ -188,7 +188,7 @@ static int encode_tlv(const Nip19 *n, Buffer *b) {
 }
 
 int nip19_encode(const Nip19 *n, char **ret) {
-        _cleanup_buffer_ Buffer b = { .max = NIP19_SIZE_MAX / 8 * 5 };
+        _cleanup_buffer_ Buffer b = { .max = (size_t) NIP19_SIZE_MAX / 8 * 5 };
         int r;
 
         if (types[n->type].bare)

@@ -2,9 +2,9 @@
 /* NIP-44 version 2: encryption between two keys, padded and authenticated. */
 #include "basic/secp.h"
 
-#define NIP44_TEXT_MAX     65535        /* what we send; older peers cannot read longer texts */
-#define NIP44_PAYLOAD_MAX  (128 * 1024) /* what we read, in base64 */
-#define NIP44_MESSAGE_KEYS 76           /* ChaCha20 key 32, its nonce 12, HMAC key 32 */
+#define NIP44_TEXT_MAX     65535 /* what we send; older peers cannot read longer texts */
+#define NIP44_PAYLOAD_MAX  ((size_t) 128 * 1024) /* what we read, in base64 */
+#define NIP44_MESSAGE_KEYS 76                    /* ChaCha20 key 32, its nonce 12, HMAC key 32 */
 
 /* The same for both sides, and for every message between them. -EINVAL: no such key. */
 int nip44_conversation_key(const Keypair *k, const uint8_t peer[static 32], uint8_t ret[static 32]);
