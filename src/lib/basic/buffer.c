@@ -26,7 +26,7 @@ int buffer_reserve(Buffer *b, size_t more) {
                 return -ENOBUFS;
 
         want = b->size + more + 1;
-        if (want <= b->allocated)
+        if (b->data && want <= b->allocated)
                 return 0;
 
         size = MAX(want, MIN(b->allocated * 2, b->max + 1));

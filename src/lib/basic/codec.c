@@ -191,7 +191,7 @@ int bech32_encode(const char *hrp, const uint8_t *data, size_t size, char **ret)
 
 /* A lowercase copy; BIP-173 refuses mixed case and what is not printable. */
 static int bech32_normalise(const char *text, size_t size, char **ret) {
-        _cleanup_free_ char *copy = malloc(size + 1);
+        _cleanup_free_ char *copy = new0(char, size + 1);
         bool lower = false, upper = false;
 
         if (!copy)
@@ -210,7 +210,6 @@ static int bech32_normalise(const char *text, size_t size, char **ret) {
         if (lower && upper)
                 return -EINVAL;
 
-        copy[size] = 0;
         *ret = TAKE_PTR(copy);
         return 0;
 }

@@ -27,11 +27,14 @@ static const char *const level_names[] = {
 /* systemd says in JOURNAL_STREAM which file stderr is; after a redirection it no longer fits. */
 static bool stderr_is_journal(void) {
         const char *e = getenv("JOURNAL_STREAM");
-        unsigned long long dev, ino;
+        char ours[64];
         struct stat st;
 
-        return e && sscanf(e, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) >= 0 &&
-               st.st_dev == dev && st.st_ino == ino;
+        if (!e || fstat(STDERR_FILENO, &st) < 0)
+                return false;
+        (void) snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t) st.st_dev,
+                        (uintmax_t) st.st_ino);
+        return streq(e, ours);
 }
 
 void log_open(const char *program) {

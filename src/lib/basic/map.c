@@ -1,5 +1,6 @@
 #include "basic/map.h"
 
+#include <sys/auxv.h>
 #include <sys/random.h>
 
 #define SLOTS_MIN 16
@@ -28,7 +29,7 @@ static uint64_t map_hash(const void *key, size_t size) {
         uint64_t v[4], last = (uint64_t) size << 56, word;
 
         if (secret[0] == 0 && getrandom(secret, sizeof(secret), 0) != sizeof(secret))
-                secret[0] = (uintptr_t) &v; /* no kernel randomness: the stack's address must do */
+                secret[0] = getauxval(AT_RANDOM); /* no kernel randomness: an address must do */
 
         v[0] = secret[0] ^ UINT64_C(0x736f6d6570736575);
         v[1] = secret[1] ^ UINT64_C(0x646f72616e646f6d);

@@ -50,7 +50,8 @@ int toml_add(TomlValue *list, char **key, TomlValue **value);
 /* toml.c */
 int toml_fail_at(TomlParser *t, const char *at, const char *reason);
 static inline int toml_fail(TomlParser *t, const char *reason) {
-        return toml_fail_at(t, t->p, reason);
+        (void) toml_fail_at(t, t->p, reason);
+        return -EBADMSG;
 }
 /* The line and column of the position; it must not go back between two calls. */
 void toml_position(TomlParser *t, unsigned *ret_line, unsigned *ret_column);

@@ -130,7 +130,8 @@ static int service_listen(Service *s) {
                         r = bus_server_listen(s->server, SD_LISTEN_FDS_START + i);
                 else
                         (void) close(SD_LISTEN_FDS_START + i);
-                free(names[i]);
+                if (names)
+                        free(names[i]);
         }
         free(names);
         if (r == -ENOENT)

@@ -57,7 +57,7 @@ static int address_parse(const char *text, Address *ret, socklen_t *ret_size) {
 
 int ws_listen(const char *address, int *ret_fd) {
         _cleanup_close_ int fd = -EBADF;
-        Address a;
+        Address a = { 0 };
         socklen_t size;
         int r;
 
@@ -81,7 +81,7 @@ int ws_listen(const char *address, int *ret_fd) {
 
 static void peer_name(int fd, char *ret, size_t size) {
         char host[INET6_ADDRSTRLEN];
-        Address a;
+        Address a = { 0 };
         socklen_t n = sizeof(a);
 
         ret[0] = '\0';
@@ -267,7 +267,7 @@ static int on_accept(_unused_ sd_event_source *source, int listening, _unused_ u
 
 int ws_server_new(WsLoop *l, int fd, const WsLimits *limits, unsigned max_connections,
                 const WsServerHandler *h, void *userdata, WsServer **ret) {
-        Address a;
+        Address a = { 0 };
         socklen_t size = sizeof(a);
         WsServer *s;
         int r;
@@ -297,7 +297,7 @@ int ws_server_new(WsLoop *l, int fd, const WsLimits *limits, unsigned max_connec
 }
 
 uint16_t ws_server_port(const WsServer *s) {
-        Address a;
+        Address a = { 0 };
         socklen_t size = sizeof(a);
 
         if (getsockname(s->fd, &a.any, &size) < 0)
