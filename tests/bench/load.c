@@ -188,6 +188,10 @@ static int on_accept(_unused_ WsServer *s, Ws *ws, _unused_ const WsRequest *r, 
         return 0;
 }
 
+static bool on_allow(_unused_ WsServer *s, _unused_ const WsRequest *r, _unused_ void *userdata) {
+        return true;
+}
+
 static int on_give_up(_unused_ sd_event_source *s, _unused_ uint64_t t, void *userdata) {
         return sd_event_exit(((Load *) userdata)->event, 1);
 }
@@ -247,7 +251,7 @@ static void load_done(Load *l) {
 }
 
 int main(int argc, char *argv[]) {
-        static const WsServerHandler server_handler = { .accept = on_accept };
+        static const WsServerHandler server_handler = { .allow = on_allow, .accept = on_accept };
         const WsLimits limits = { .message_max = MESSAGE_SIZE_MAX, .queue_max = 16 << 20 };
         uint64_t jobs, inflight;
         struct rusage after;
