@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 
 #include "basic/text.h"
@@ -234,6 +235,10 @@ static int ws_server_adopt(WsServer *s, int fd) {
         ws = ws_new(s->loop, &s->limits);
         if (!ws)
                 return close(fd), -ENOMEM;
+
+        /* Two small messages in a row would else wait 40 ms for the peer's delayed ACK of the
+         * first. libwebsockets does this for connections it makes, not for those it adopts. */
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 
         /* Takes the descriptor, also where it fails. */
         ws->wsi = lws_adopt_socket_vhost(lws_get_vhost_by_name(context, "default"), fd);
