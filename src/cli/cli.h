@@ -45,6 +45,8 @@ void cli_say(const Cli *cli, const char *format, ...) _printf_(2, 3);
 int cli_locate(Cli *cli);
 void cli_done(Cli *cli);
 
+/* The name as the table has it, which lives for ever; "Failed" where it is not there. */
+const char *error_known(const char *name);
 /* The exit code and the hint that belong to the name of an error; unknown ones have neither. */
 int error_exit_code(const char *name);
 const char *error_hint(const char *name); /* translated; NULL: none */

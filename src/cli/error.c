@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "basic/log.h"
+#include "basic/text.h"
 #include "cli.h"
 #include "out.h"
 
@@ -21,6 +21,7 @@ static const ErrorRow rows[] = {
         { "CannotCreate",   EXIT_CANTCREAT,   N_("Look at the free space and the owner of the folder.") },
         { "ConfigInvalid",  EXIT_CONFIG,      N_("`pylon config check` says all that is wrong, `man pylon.toml` what is allowed.") },
         { "Damaged",        EXIT_FAILURE,     N_("Restore the file from a backup; the damaged one is left as it is.") },
+        { "Failed",         EXIT_FAILURE,     NULL },
         { "JobFailed",      EXIT_FAILURE,     NULL },
         { "KeyExists",      EXIT_CANTCREAT,   N_("`pylon init --force` replaces it. Its words are then the only way back to it.") },
         { "NoKey",          EXIT_CONFIG,      N_("Make an identity with `pylon init`.") },
@@ -45,6 +46,12 @@ static const ErrorRow *find_row(const char *name) {
         return NULL;
 }
 
+const char *error_known(const char *name) {
+        const ErrorRow *row = find_row(name);
+
+        return row ? row->name : "Failed";
+}
+
 int error_exit_code(const char *name) {
         const ErrorRow *row = find_row(name);
 
@@ -57,10 +64,22 @@ const char *error_hint(const char *name) {
         return row && row->hint ? _(row->hint) : NULL;
 }
 
+/* The C1 controls U+0080 to U+009F steer some terminals too. */
+static bool is_c1(const char *p) {
+        return (unsigned char) p[0] == 0xc2 && (unsigned char) p[1] >= 0x80 &&
+               (unsigned char) p[1] < 0xa0;
+}
+
 char *printable(char *text) {
+        bool utf8 = utf8_is_valid(text, strlen(text));
+
         for (char *p = text; *p; p++)
-                if ((unsigned char) *p < 0x20 || *p == 0x7f)
-                        *p = *p == '\n' ? ' ' : '?';
+                if (*p == '\n')
+                        *p = ' ';
+                else if ((unsigned char) *p < 0x20 || *p == 0x7f || (!utf8 && (*p & 0x80)))
+                        *p = '?';
+                else if (is_c1(p))
+                        p[0] = p[1] = '?';
         return text;
 }
 

@@ -35,7 +35,7 @@ const char *error_name(const char *bus_name) {
         const char *ours = startswith(bus_name, BUS_ERROR);
 
         if (ours)
-                return ours;
+                return error_known(ours);
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 if (streq(names[i].bus, bus_name))
                         return names[i].ours;

@@ -23,5 +23,6 @@ int question_new(sd_event *event, const Paths *paths, const QuestionText *text,
 Question *question_free(Question *q);
 DEFINE_CLEANUP(Question, question_free)
 
-/* "com.openagents.Pylon1.Error.NoKey" → "NoKey"; what the bus itself says → one of our names. */
+/* "com.openagents.Pylon1.Error.NoKey" → "NoKey"; what the bus itself says → one of our names.
+ * Always one of error.c's table. */
 const char *error_name(const char *bus_name);
