@@ -35,6 +35,7 @@ static Step job_refuse(Flow *f);
 static Step job_tell_failure(Flow *f);
 
 #define PUBLISH_AGAIN MIN_ /* at first; longer each time */
+#define WRITES_MAX    3    /* of one state; then the job has failed */
 
 /* clang-format off */
 static const FlowState job_states[_JOB_STATE_MAX] = {
@@ -258,6 +259,7 @@ static int job_fault(const Job *job, const char *moment) {
 }
 
 static void job_recorded(Job *job, int error) {
+        job->n_writes = 0;
         if (error >= 0) {
                 job->stored = true;
                 error = job_fault(job, "after");
@@ -267,19 +269,30 @@ static void job_recorded(Job *job, int error) {
         flow_recorded(&job->flow, error);
 }
 
+static int job_write(Job *job);
+
+/* A disk that failed once may well take the next commit. */
+static bool write_again(Job *job, int verdict) {
+        if (verdict == -EINVAL || verdict == -E2BIG || verdict == -EALREADY)
+                return false; /* it is the job that the store does not want */
+        return job->n_writes < WRITES_MAX && job_write(job) >= 0;
+}
+
 /* The store has it already, in another state than the one we are about to add: it was served in an
  * earlier life. "queued" is our own call, repeated after its answer was lost, or the job that was
  * read at the start. */
 static void on_added(int verdict, const char *text, void *userdata) {
         Job *job = userdata;
 
-        if (verdict == 1 && !streq(text, job_state_name(JOB_QUEUED)) && !job->stored) {
-                job->verdict = VERDICT_DUPLICATE;
-                flow_drive(&job->flow, flow_go(JOB_REFUSED));
-        }
+        if (verdict < 0 && write_again(job, verdict))
+                return;
         if (verdict < 0) {
                 log_warning("Job %.12s could not be stored: %s.", job_id(job), text);
                 job->verdict = VERDICT_TROUBLE;
+        }
+        if (verdict == 1 && !streq(text, job_state_name(JOB_QUEUED)) && !job->stored) {
+                job->verdict = VERDICT_DUPLICATE;
+                flow_drive(&job->flow, flow_go(JOB_REFUSED));
         }
         job_recorded(job, MIN(verdict, 0));
 }
@@ -302,6 +315,8 @@ static int job_add(Job *job) {
 static void on_moved(int verdict, const char *text, void *userdata) {
         Job *job = userdata;
 
+        if (verdict < 0 && write_again(job, verdict))
+                return;
         /* -EALREADY: it has ended in an earlier life; the store never takes that back. */
         if (verdict < 0)
                 log_warning("Job %.12s could not be moved to %s: %s.", job_id(job),
@@ -322,6 +337,11 @@ static int job_move(Job *job) {
         return store_move_job(job->provider->store, &move, on_moved, job, &job->store_call);
 }
 
+static int job_write(Job *job) {
+        job->n_writes++;
+        return job->flow.state == JOB_QUEUED ? job_add(job) : job_move(job);
+}
+
 static int job_record(Flow *f) {
         Job *job = flow_job(f);
         int r;
@@ -329,9 +349,9 @@ static int job_record(Flow *f) {
         r = job_fault(job, "before");
         if (r < 0)
                 return r;
-        if (f->state == JOB_QUEUED)
-                return job_add(job);
-        return job->stored ? job_move(job) : 1; /* what was never written needs no end */
+        if (f->state != JOB_QUEUED && !job->stored)
+                return 1; /* what was never written needs no end */
+        return job_write(job);
 }
 
 static uint64_t job_deadline(Flow *f) {

@@ -40,7 +40,7 @@ typedef struct Job {
         int64_t price_msat;
         Verdict verdict;
         const char *reason; /* instead of the verdict's own text; static */
-        unsigned n_breakdowns, n_published;
+        unsigned n_breakdowns, n_published, n_writes;
         char **refused; /* the relays that do not want the result */
         bool stored;    /* its row exists */
         bool has_slot;  /* of its backend */

@@ -140,11 +140,14 @@ def test_the_plug_is_pulled(make_pylon, relay, tmp_path, moment):
     requests = post(relay, *[mining_job(14, content=f"job {n}") for n in range(12)])
     wait_for(lambda: len(relay.events(6970)) >= moment, 60, f"{moment} results are on the relay")
 
+    everything = [pid for role in ("supervisor", "provider", "relay", "signer", "store", "host") for pid in pylon.pids(role)]
+    for pid in everything:
+        os.kill(pid, signal.SIGSTOP)  # from here on the world sees nothing new
     announced = relay.events(6970, 7000)
     shutil.copytree(synced, tmp_path / "unplugged")
+    for pid in everything:
+        os.kill(pid, signal.SIGKILL)
     for role in ("supervisor", "provider", "relay", "signer", "store", "host"):
-        for pid in pylon.pids(role):
-            os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not pylon.pids(role), 10, f"{role} is gone")
     for file in pylon.base.glob("*.db*"):
         file.unlink()

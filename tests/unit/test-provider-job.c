@@ -41,6 +41,7 @@ static struct World {
         Event *published[32];
         size_t n_published;
         int verdict; /* of the store */
+        bool verdict_once;
         const char *verdict_text, *wish, *opened;
         StoreJob open[2];
         size_t n_open;
@@ -86,7 +87,11 @@ static void *let_go(void *call) {
 /* ---- the store */
 
 static void answer_verdict(Asked *a) {
-        a->done.verdict(world.verdict, world.verdict_text ?: "", a->userdata);
+        int verdict = world.verdict;
+
+        if (world.verdict_once)
+                world.verdict = 0;
+        a->done.verdict(verdict, world.verdict_text ?: "", a->userdata);
 }
 
 static void answer_page(Asked *a) {
@@ -542,8 +547,23 @@ static void a_job_that_cannot_be_stored_is_refused(_unused_ void **state) {
         e = request("8", NULL, NULL);
         deliver(1, e);
         go_on_until_quiet();
-        assert_string_equal(world.trail, "add queued\nack\npublish 7000 error\n");
+        assert_string_equal(world.trail,
+                        "add queued\nadd queued\nadd queued\nack\npublish 7000 error\n");
         assert_int_equal(map_size(&world.provider->jobs), 0);
+}
+
+static void a_disk_that_fails_once_is_asked_again(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+
+        go_online();
+        world.verdict = -EIO;
+        world.verdict_once = true;
+        e = request("8", NULL, NULL);
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_non_null(strstr(
+                        world.trail, "add queued\nadd queued\nack\npublish 7000 processing\n"));
+        assert_non_null(published(6970));
 }
 
 static void an_encrypted_request_gets_an_encrypted_answer(_unused_ void **state) {
@@ -693,6 +713,8 @@ int main(void) {
                                 setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 a_job_that_cannot_be_stored_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_disk_that_fails_once_is_asked_again, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 an_encrypted_request_gets_an_encrypted_answer, setup, teardown),
                 cmocka_unit_test_setup_teardown(
