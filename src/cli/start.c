@@ -200,27 +200,38 @@ static int start_units(Cli *cli) {
         return out_print(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int verb_start(Cli *cli) {
+/* Two instances would take each other's sockets away, so whoever runs is asked about first. */
+static int start_self_fork(Cli *cli) {
         Instance i = INSTANCE_INIT;
         int r;
 
-        if (cli->args.detach && cli->args.foreground)
-                return cli_fail(cli, "Usage", "%s", _("Only one of -d and -f can be given."));
-        if (!cli->args.detach && !cli->args.foreground && manager_has_pylon(cli->scope))
-                return start_units(cli);
-        if (cli->scope == SCOPE_SYSTEM)
-                return cli_fail(cli, "NotInstalled", "%s",
-                                _("The system instance is started by systemd, which has no pylon.target."));
-
+        if (manager_runs_pylon(SCOPE_USER))
+                return cli_fail(cli, ALREADY, "%s",
+                                _("Pylon is running already; systemd keeps it."));
         r = check_before(cli);
         if (r != EXIT_SUCCESS)
                 return r;
         if (cli->args.foreground)
                 return start_foreground(cli);
-        if (instance_find(cli->paths, &i) > 0) {
-                instance_done(&i);
-                r = cli->args.mode_given ? call_mode(cli, cli->args.mode) : EXIT_SUCCESS;
-                return r != EXIT_SUCCESS ? r : say_started(cli, i.pid, true);
-        }
-        return start_daemon(cli);
+        if (instance_find(cli->paths, &i) <= 0)
+                return start_daemon(cli);
+        instance_done(&i);
+        r = cli->args.mode_given ? call_mode(cli, cli->args.mode) : EXIT_SUCCESS;
+        return r != EXIT_SUCCESS ? r : say_started(cli, i.pid, true);
+}
+
+int verb_start(Cli *cli) {
+        const Arguments *a = &cli->args;
+        bool explicit = a->detach || a->foreground;
+
+        if (a->detach && a->foreground)
+                return cli_fail(cli, "Usage", "%s", _("Only one of -d and -f can be given."));
+        if (cli->scope == SCOPE_SYSTEM)
+                return manager_has_pylon(SCOPE_SYSTEM)
+                                       ? start_units(cli)
+                                       : cli_fail(cli, "NotInstalled", "%s",
+                                                         _("The system instance is started by systemd, which has no pylon.target."));
+        if (explicit || instance_runs(cli->paths) || !manager_has_pylon(SCOPE_USER))
+                return start_self_fork(cli);
+        return start_units(cli);
 }

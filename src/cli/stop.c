@@ -69,7 +69,11 @@ static int stop_instance(const Cli *cli, const Instance *i) {
 }
 
 static int stop_units(const Cli *cli) {
-        static const char *const units[] = { "pylon.target", NULL };
+        /* All of them: for those that are only part of the target systemctl would not wait. */
+        static const char *const units[] = { "pylon.target", "pylon-provider.service",
+                "pylon-host.service", "pylon-relay.service", "pylon-signer.service",
+                "pylon-store.service", "pylon-provider.socket", "pylon-host.socket",
+                "pylon-relay.socket", "pylon-signer.socket", "pylon-store.socket", NULL };
 
         if (manager_do(cli->scope, "stop", units) != 0)
                 return cli_fail(cli, "StopFailed", "%s", _("systemd could not stop pylon.target."));
