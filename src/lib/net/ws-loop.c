@@ -8,6 +8,7 @@
 #include "net/ws-private.h"
 
 #define TURNS_MAX      4 /* of libuv per turn of ours, so that one busy relay starves nobody */
+#define WS_PRIORITY    (SD_EVENT_PRIORITY_NORMAL + 10) /* behind the buses, before their commits */
 #define FDS_MAX        1024
 #define KEEPALIVE_USEC (25 * SEC)
 #define HANDSHAKE_SEC  10
@@ -247,6 +248,9 @@ static int ws_loop_add_sources(WsLoop *l) {
         if (r < 0)
                 return r;
 
+        /* What strangers send waits while our own services have something to say. */
+        (void) sd_event_source_set_priority(l->io, WS_PRIORITY);
+        (void) sd_event_source_set_priority(l->defer, WS_PRIORITY);
         (void) sd_event_source_set_description(l->io, "ws-io");
         (void) sd_event_source_set_description(l->timer, "ws-timer");
         (void) sd_event_source_set_description(l->defer, "ws-defer");
