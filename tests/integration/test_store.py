@@ -63,16 +63,6 @@ class Wire:
                                                None, patience)
         timer.cancel()
         self.bus.set_exit_on_close(False)
-        while not self.answers():
-            pass
-
-    def answers(self):
-        """sd-bus leaves what GDBus sends together with the end of the greeting unread until more comes."""
-        with contextlib.suppress(GLib.Error):
-            self.bus.call_sync(None, PATH, "org.freedesktop.DBus.Peer", "Ping", None, None, Gio.DBusCallFlags.NONE,
-                               200, None)
-            return True
-        return False
 
     def call(self, interface, method, types="", *args, fds=()):
         files = Gio.UnixFDList.new_from_array([os.dup(fd) for fd in fds]) if fds else None

@@ -266,6 +266,60 @@ static void too_many_waiting_calls_are_refused(void **state) {
         assert_int_equal(r, -ENOBUFS);
 }
 
+/* One field of a D-Bus header: its code, type and text. */
+static size_t put_field(uint8_t *p, size_t at, uint8_t code, char type, const char *text) {
+        uint32_t n = (uint32_t) strlen(text);
+
+        at = (at + 7) & ~(size_t) 7;
+        p[at++] = code;
+        p[at++] = 1;
+        p[at++] = (uint8_t) type;
+        p[at++] = 0;
+        memcpy(p + at, &n, sizeof(n));
+        memcpy(p + at + 4, text, n + 1);
+        return at + 4 + n + 1;
+}
+
+static void a_call_that_comes_with_the_end_of_the_greeting_is_answered(void **state) {
+        static const char greeting[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        uint8_t message[512] = { 0 }, *m = message + 256, answer[512]; /* m is aligned */
+        World *w = *state;
+        uint32_t size;
+        size_t end;
+        int fd;
+
+        serve(w);
+        memcpy(message, greeting, sizeof(greeting) - 1);
+        memcpy(m, "l\1\0\1\0\0\0\0\1\0\0\0", 12);
+        end = put_field(m, 16, 1, 'o', BUS_PATH);
+        end = put_field(m, end, 2, 's', "org.freedesktop.DBus.Peer");
+        end = put_field(m, end, 3, 's', "Ping");
+        size = (uint32_t) end - 16;
+        memcpy(m + 12, &size, sizeof(size));
+        end = (end + 7) & ~(size_t) 7;
+        memmove(message + sizeof(greeting) - 1, m, end);
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        memcpy(sa.sun_path, w->path, strlen(w->path) + 1);
+        assert_int_equal(connect(fd, (struct sockaddr *) &sa, sizeof(sa)), 0);
+        assert_int_equal(send(fd, message, sizeof(greeting) - 1 + end, 0),
+                        (ssize_t) (sizeof(greeting) - 1 + end));
+
+        /* The greeting's answers are lines; a message begins with 'l' after the last of them. */
+        for (int i = 0; w->n_answers == 0 && i < 1000; i++) {
+                ssize_t n;
+
+                assert_true(sd_event_run(w->event, MSEC) >= 0);
+                n = recv(fd, answer, sizeof(answer), 0);
+                for (ssize_t k = 0; k + 3 < n; k++)
+                        w->n_answers += answer[k] == 'l' &&
+                                        answer[k + 1] == 2; /* a method return */
+        }
+        assert_int_equal(w->n_answers, 1);
+        (void) close(fd);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -278,6 +332,7 @@ int main(void) {
                 TEST(an_error_comes_with_its_name_and_reason),
                 TEST(signals_arrive_after_a_reconnect_too),
                 TEST(a_program_of_another_name_has_the_role_of_the_owner),
+                TEST(a_call_that_comes_with_the_end_of_the_greeting_is_answered),
                 TEST(too_many_waiting_calls_are_refused),
         };
 
