@@ -57,15 +57,19 @@ int nip04_decrypt(const uint8_t shared[static 32], const char *payload, size_t s
         _cleanup_free_ uint8_t *data = NULL, *iv = NULL;
         const char *split = memmem(payload, size, separator, sizeof(separator) - 1);
         size_t n_data, n_iv, n_text, n_head;
+        int r;
 
         if (size > NIP04_PAYLOAD_MAX || !split)
                 return -EBADMSG;
 
         n_head = (size_t) (split - payload);
         split += sizeof(separator) - 1;
-        if (base64_decode(payload, n_head, &data, &n_data) < 0 ||
-                        base64_decode(split, (size_t) (payload + size - split), &iv, &n_iv) < 0 ||
-                        n_iv != BLOCK || n_data == 0 || n_data % BLOCK != 0)
+        r = base64_decode(payload, n_head, &data, &n_data);
+        if (r >= 0)
+                r = base64_decode(split, (size_t) (payload + size - split), &iv, &n_iv);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || n_iv != BLOCK || n_data == 0 || n_data % BLOCK != 0)
                 return -EBADMSG;
 
         if (aes256_cbc(shared, iv, false, data, n_data) < 0 || unpad(data, n_data, &n_text) < 0 ||

@@ -180,9 +180,9 @@ static int encode_tlv(const Nip19 *n, Buffer *b) {
         STRV_FOREACH (url, n->relays)
                 if (r >= 0)
                         r = add_entry(b, TLV_RELAY, *url, strlen(*url));
-        if (r >= 0 && n->has_author)
+        if (r >= 0 && (n->has_author || n->type == NIP19_NADDR))
                 r = add_entry(b, TLV_AUTHOR, n->author, sizeof(n->author));
-        if (r >= 0 && n->has_kind)
+        if (r >= 0 && (n->has_kind || n->type == NIP19_NADDR))
                 r = add_entry(b, TLV_KIND, kind, sizeof(kind));
         return r;
 }
