@@ -253,6 +253,18 @@ static void a_drafts_json_reads_back_as_the_same_draft(_unused_ void **state) {
         assert_string_equal(pubkey, KEY);
 }
 
+/* The very same pointer: compilers keep equal literals once. */
+static void a_tag_may_hold_its_own_name(_unused_ void **state) {
+        _cleanup_(draft_freep) Draft *d = NULL;
+        _cleanup_free_ char *json = NULL;
+        const char *name = "challenge";
+
+        assert_int_equal(draft_new(22242, 1, &d), 0);
+        assert_int_equal(draft_tag(d, name, name, name, NULL), 0);
+        assert_int_equal(draft_json(d, &json), 0);
+        assert_non_null(strstr(json, "[[\"challenge\",\"challenge\",\"challenge\"]]"));
+}
+
 static void a_draft_that_is_too_large_stays_as_it_was(_unused_ void **state) {
         _cleanup_free_ char *huge = malloc(EVENT_SIZE_MAX + 1), *json = NULL;
         _cleanup_(draft_freep) Draft *d = NULL;
@@ -315,6 +327,7 @@ static void an_event_expires_when_its_tag_says_so(_unused_ void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_tag_may_hold_its_own_name),
                 cmocka_unit_test(signed_events_of_the_network_are_good),
                 cmocka_unit_test(signed_job_events_of_the_network_are_good),
                 cmocka_unit_test(edited_events_are_refused),

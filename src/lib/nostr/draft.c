@@ -84,9 +84,11 @@ int draft_tag(Draft *d, const char *name, ...) {
         int r;
 
         r = tag_begin(d);
+        if (r >= 0)
+                r = tag_add(d, name, true);
         va_start(ap, name);
-        for (const char *v = name; v && r >= 0; v = va_arg(ap, const char *))
-                r = tag_add(d, v, v == name);
+        for (const char *v; r >= 0 && (v = va_arg(ap, const char *));)
+                r = tag_add(d, v, false);
         va_end(ap);
         return tag_end(d, before, r);
 }
