@@ -201,6 +201,7 @@ def test_nonsense_is_told_and_the_next_client_is_served(client, url):
     with contextlib.suppress(websockets.ConnectionClosed, OSError):
         big.send("x" * (2 << 20))
         big.get(seconds=5)
+    big.close()
     other = Client(url)
     event = sign(content="fine")
     assert other.publish(event)[0] is True
