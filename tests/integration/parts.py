@@ -207,7 +207,8 @@ def processes(program, condition):
         try:
             argv = (entry / "cmdline").read_bytes().split(b"\0")
             dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-            if argv and os.path.basename(argv[0].decode()) == program and not dead and condition(entry):
+            is_worker = b"--pow-worker" in argv  # a part of the provider, which keeps it
+            if os.path.basename(argv[0].decode()) == program and not dead and not is_worker and condition(entry):
                 found.append(int(entry.name))
         except (FileNotFoundError, ProcessLookupError, PermissionError, UnicodeDecodeError):
             continue
