@@ -79,6 +79,7 @@ static void on_outcome(Letter *l, Target *t, void *userdata) {
 
         if (o)
                 owner_tell(h, o, l, t);
+        hub_want_flush(h); /* the last one ends a drain, whoever is left to hear of it */
 }
 
 int hub_own(Hub *h, sd_bus *bus, const char *role) {
