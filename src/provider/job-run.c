@@ -100,14 +100,29 @@ static Step job_work(Job *job) {
         return flow_wait();
 }
 
+static void on_noted(_unused_ int verdict, _unused_ const char *text, _unused_ void *userdata) {
+}
+
+/* Work that takes a while takes a slot, and people see that it runs. Nothing depends on the note:
+ * after a crash what ran is queued. */
+static void job_take_slot(Job *job) {
+        const StoreMove move = {
+                .id = job_id(job),
+                .state = job_state_name(JOB_RUNNING),
+                .lazy = true,
+        };
+
+        job->has_slot = true;
+        job->work->backend->n_used++;
+        job->provider->n_running++;
+        (void) store_move_job(job->provider->store, &move, on_noted, NULL, NULL);
+}
+
 Step job_run(Flow *f) {
         Job *job = flow_job(f);
 
-        if (!job->work->small) {
-                job->has_slot = true;
-                job->work->backend->n_used++;
-                job->provider->n_running++;
-        }
+        if (!job->work->small)
+                job_take_slot(job);
         job_tell(job, JOB_STATUS_PROCESSING, NULL);
         return job_work(job);
 }

@@ -7,6 +7,7 @@
 #include "basic/crypt.h"
 #include "basic/text.h"
 #include "nostr/nip13.h"
+#include "pow-worker.h"
 #include "provider.h"
 
 #define ASKED_MAX 64
@@ -459,6 +460,28 @@ static void a_free_job_goes_all_the_way(_unused_ void **state) {
         assert_int_equal(map_size(&world.provider->customers.counts), 0);
 }
 
+static void long_work_is_seen_to_run_and_is_taken_back(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL, *deletion = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+
+        go_online();
+        e = request("28", NULL, NULL);
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_string_equal(world.trail,
+                        "add queued\nack\nmove running, lazy\npublish 7000 processing\n");
+        assert_int_equal(world.provider->n_running, 1);
+
+        assert_int_equal(job_cancel_draft(e, 5, &d), 0);
+        assert_int_equal(draft_sign(d, world.customer, zeros, &deletion), 0);
+        forget_trail();
+        deliver(2, deletion);
+        assert_int_equal(world.provider->n_running, 0);
+        go_on_until_quiet();
+        assert_string_equal(world.trail, "move cancelled\nack\n");
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+}
+
 static void the_answer_goes_where_the_request_says(_unused_ void **state) {
         _cleanup_(event_unrefp) Event *e = NULL;
 
@@ -695,13 +718,15 @@ static void a_drain_finishes_what_runs_and_withdraws(_unused_ void **state) {
         outcome(published(31990), "wss://relay.example.com", RELAY_ACCEPTED);
 }
 
-int main(void) {
+int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(
                                 a_provider_goes_online_unless_told_otherwise, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 a_provider_that_shall_not_be_online_stays_offline, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_free_job_goes_all_the_way, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                long_work_is_seen_to_run_and_is_taken_back, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 the_answer_goes_where_the_request_says, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_second_delivery_runs_nothing, setup, teardown),
@@ -726,5 +751,7 @@ int main(void) {
                                 a_drain_finishes_what_runs_and_withdraws, setup, teardown),
         };
 
+        if (argc == 2 && streq(argv[1], POW_WORKER_OPTION))
+                return pow_worker_main();
         return crypt_setup() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
