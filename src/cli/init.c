@@ -185,19 +185,22 @@ static int import(const Cli *cli, const Signer *s, Identity *ret) {
 static int write_config(const Cli *cli, Identity *i) {
         const char *path = cli->paths->config, *slash = strrchr(path, '/');
         _cleanup_free_ char *folder = NULL;
+        bool folder_is_new;
         int r;
 
         i->config = strdup(path);
         folder = slash && slash > path ? strndup(path, (size_t) (slash - path)) : strdup(".");
         if (!i->config || !folder)
                 return cli_out_of_memory(cli);
+        folder_is_new = access(folder, F_OK) < 0;
         r = mkdir_p(folder);
         if (r >= 0)
                 r = write_new(path, CONFIG_START, strlen(CONFIG_START));
         if (r == -EEXIST)
                 return EXIT_SUCCESS;
         /* The system's services are other accounts, and there is no secret in it. */
-        if (r >= 0 && cli->scope == SCOPE_SYSTEM && chmod(path, 0644) < 0)
+        if (r >= 0 && cli->scope == SCOPE_SYSTEM &&
+                        (chmod(path, 0644) < 0 || (folder_is_new && chmod(folder, 0755) < 0)))
                 r = -errno;
         if (r < 0)
                 return cli_fail(cli, "CannotCreate", _("\"%s\" could not be written: %s."), path,

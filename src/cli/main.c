@@ -359,7 +359,7 @@ static int run_verb(Cli *cli, const Verb *verb, int argc, char *argv[]) {
 
 static int run(Cli *cli, int argc, char *argv[]) {
         static char status[] = "status";
-        char *bare[] = { status, NULL };
+        static char *bare[] = { status, NULL };
         const Verb *verb;
         int n, r;
 

@@ -79,6 +79,8 @@ static int prepare(const Cli *cli, Purchase *p) {
                                         a->provider, reason ?: "");
                 hex_encode(key, sizeof(key), p->provider);
         }
+        if (a->bid > INT64_MAX)
+                return cli_fail(cli, "Usage", "%s", _("There is not that much money."));
         p->timeout = a->timeout > 0 ? a->timeout : TIMEOUT_DEFAULT;
         p->input_type = "text";
         r = p->kind == KIND_POW && !is_json_object(text) ? note_of(text, &p->input)
@@ -120,7 +122,8 @@ static int append_options(const Purchase *p, sd_bus_message *m) {
 
         r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0)
-                r = sd_bus_message_append(m, "{sv}", "timeout", "u", (uint32_t) (p->timeout / SEC));
+                r = sd_bus_message_append(m, "{sv}", "timeout", "u",
+                                (uint32_t) MAX(p->timeout / SEC, UINT64_C(1)));
         if (r >= 0 && a->bid > 0)
                 r = sd_bus_message_append(m, "{sv}", "bid", "x", (int64_t) a->bid);
         if (r >= 0 && *p->provider)

@@ -57,7 +57,7 @@ typedef struct Supervisor {
         ControlStatus status;
         usec_t started, drain_timeout;
         int report_fd;
-        bool ready, stopping;
+        bool ready, reported, stopping;
         Stage stage;
         int exit_code;
 } Supervisor;
@@ -68,8 +68,9 @@ static void report(Supervisor *s, const char *name, const char *message) {
         char text[REPORT_MAX];
         int n;
 
-        if (s->report_fd < 0)
+        if (s->report_fd < 0 || s->reported)
                 return;
+        s->reported = true;
         n = snprintf(text, sizeof(text), "%s\n%s", name, message);
         (void) write_all(s->report_fd, text, MIN((size_t) n, sizeof(text) - 1));
         if (streq(name, REPORT_READY))
@@ -106,6 +107,7 @@ static void stop_begin(Supervisor *s) {
                 return;
         s->stopping = true;
         s->stage = STAGE_WORKERS;
+        report(s, "StartFailed", "it was told to stop while it started");
         (void) sd_notify(false, "STOPPING=1");
         log_notice("Pylon stops.");
         stop_stage(s);

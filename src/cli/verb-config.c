@@ -1,6 +1,7 @@
 /* pylon config check|show. */
 #include <stdio.h>
 
+#include "manager.h"
 #include "out.h"
 #include "verb.h"
 
@@ -61,13 +62,14 @@ static int check_end(Check *c, bool valid) {
 /* The one verb that must work with a configuration that does not. */
 int verb_config_check(Cli *cli) {
         Check c = { .cli = cli, .out = OUT_INIT };
-        Scope scope = cli->args.system ? SCOPE_SYSTEM : SCOPE_USER;
+        bool system = cli->args.system ||
+                      (!cli->args.user && getuid() == 0 && manager_has_pylon(SCOPE_SYSTEM));
         _cleanup_(config_freep) Config *config = NULL;
         _cleanup_(paths_freep) Paths *paths = NULL;
         const char *reason = "";
         int r;
 
-        r = paths_new(scope, cli->args.config, NULL, &paths, &reason);
+        r = paths_new(system ? SCOPE_SYSTEM : SCOPE_USER, cli->args.config, NULL, &paths, &reason);
         if (r < 0)
                 return cli_fail(cli, "ConfigInvalid", _("Pylon's files cannot be found: %s."),
                                 reason);
