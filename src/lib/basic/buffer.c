@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define SIZE_FIRST 64
+
 void buffer_init(Buffer *b, size_t max) {
         *b = (Buffer){ .max = max };
 }
@@ -29,7 +31,8 @@ int buffer_reserve(Buffer *b, size_t more) {
         if (b->data && want <= b->allocated)
                 return 0;
 
-        size = MAX(want, MIN(b->allocated * 2, b->max + 1));
+        size = MAX(b->allocated * 2, (size_t) SIZE_FIRST);
+        size = MAX(want, MIN(size, b->max + 1));
         p = realloc(b->data, size);
         if (!p)
                 return -ENOMEM;
@@ -57,23 +60,30 @@ int buffer_add_string(Buffer *b, const char *s) {
         return buffer_add(b, s, strlen(s));
 }
 
+/* Formats into what is there, and a second time only where that was too small. */
 int buffer_addf(Buffer *b, const char *format, ...) {
         va_list ap;
         int n, r;
 
+        r = buffer_reserve(b, 0);
+        if (r < 0)
+                return r;
         va_start(ap, format);
-        n = vsnprintf(NULL, 0, format, ap);
+        n = vsnprintf(b->data + b->size, b->allocated - b->size, format, ap);
         va_end(ap);
         if (n < 0)
                 return -EINVAL;
 
-        r = buffer_reserve(b, (size_t) n);
-        if (r < 0)
-                return r;
-
-        va_start(ap, format);
-        (void) vsnprintf(b->data + b->size, (size_t) n + 1, format, ap);
-        va_end(ap);
+        if ((size_t) n >= b->allocated - b->size) {
+                r = buffer_reserve(b, (size_t) n);
+                if (r < 0) {
+                        b->data[b->size] = 0;
+                        return r;
+                }
+                va_start(ap, format);
+                (void) vsnprintf(b->data + b->size, (size_t) n + 1, format, ap);
+                va_end(ap);
+        }
         b->size += (size_t) n;
         return 0;
 }
