@@ -4,9 +4,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 #include "basic/file.h"
@@ -15,6 +12,7 @@
 #include "census.h"
 #include "child.h"
 #include "control-socket.h"
+#include "notify.h"
 #include "wish.h"
 
 #define START_DEADLINE (40 * SEC)
@@ -50,8 +48,8 @@ typedef struct Supervisor {
         ChildSetup setup;
         Child *children[N_SERVICES];
         ControlSocket *control;
-        char *notify_path;
-        sd_event_source *notify, *deadline;
+        NotifySocket *notify;
+        sd_event_source *deadline;
         Wish *wish;
         Visit *visits;
         ControlStatus status;
@@ -268,72 +266,22 @@ static int add_signals(Supervisor *s) {
         return 0;
 }
 
-/* NOTIFY_SOCKET: the kernel says which process a message is from. */
-
-static pid_t sender_of(struct msghdr *mh) {
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c))
-                if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
-                        struct ucred who;
-
-                        memcpy(&who, CMSG_DATA(c), sizeof(who));
-                        return who.pid;
-                }
-        return 0;
-}
-
-static int on_notify(_unused_ sd_event_source *source, int fd, _unused_ uint32_t events,
-                void *userdata) {
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(sizeof(struct ucred))];
-        } control;
+static void on_notify(pid_t sender, const char *message, void *userdata) {
         Supervisor *s = userdata;
-        char text[2048];
-        struct iovec iov = { text, sizeof(text) - 1 };
-        struct msghdr mh = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        ssize_t n;
-        pid_t sender;
 
-        n = recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (n <= 0)
-                return 0;
-        text[n] = '\0';
-        sender = sender_of(&mh);
-        for (size_t i = 0; sender > 0 && i < N_SERVICES; i++)
-                if (child_pid(s->children[i]) == sender)
-                        child_notified(s->children[i], text);
-        return 0;
+        for (size_t i = 0; i < N_SERVICES; i++)
+                if (s->children[i] && child_pid(s->children[i]) == sender)
+                        child_notified(s->children[i], message);
 }
 
 static int add_notify(Supervisor *s) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_ int fd = -EBADF;
-        int yes = 1, r;
+        _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&s->notify_path, "%s/notify", s->cli->paths->run) < 0) {
-                s->notify_path = NULL;
+        if (asprintf(&path, "%s/notify", s->cli->paths->run) < 0) {
+                path = NULL;
                 return -ENOMEM;
         }
-        assert(strlen(s->notify_path) <= SOCKET_PATH_MAX);
-        memcpy(address.sun_path, s->notify_path, strlen(s->notify_path) + 1);
-        (void) unlink(s->notify_path);
-        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) < 0 ||
-                        bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
-                return -errno;
-        r = sd_event_add_io(s->event, &s->notify, fd, EPOLLIN, on_notify, s);
-        if (r < 0)
-                return r;
-        /* Before the end of a process is looked at: why it ended is told here. */
-        (void) sd_event_source_set_priority(s->notify, SD_EVENT_PRIORITY_IMPORTANT);
-        (void) sd_event_source_set_io_fd_own(s->notify, true);
-        TAKE_FD(fd);
-        return 0;
+        return notify_socket_new(s->event, path, on_notify, s, &s->notify);
 }
 
 /* control.sock */
@@ -479,7 +427,7 @@ static int add_children(Supervisor *s) {
         s->setup = (ChildSetup){
                 .event = s->event,
                 .log = s->log,
-                .notify_path = s->notify_path,
+                .notify_path = notify_socket_path(s->notify),
                 .config = s->cli->args.config,
                 .changed = on_change,
                 .userdata = s,
@@ -539,13 +487,10 @@ static void supervisor_done(Supervisor *s) {
         control_socket_free(s->control);
         for (size_t i = 0; i < N_SERVICES; i++)
                 child_free(s->children[i]);
-        if (s->notify)
-                (void) unlink(s->notify_path);
-        sd_event_source_disable_unref(s->notify);
+        notify_socket_free(s->notify);
         sd_event_source_disable_unref(s->deadline);
         sd_event_unref(s->event);
         log_file_free(s->log);
-        free(s->notify_path);
         (void) rmdir(s->cli->paths->run);
 }
 
