@@ -117,17 +117,32 @@ void req_stored_done(Upstream *u, Req *q) {
                 req_next_page(u, q, q->oldest < q->until ? q->oldest : q->until - 1);
 }
 
+static bool req_read_id(const char *id, uint32_t *ret_slot, uint32_t *ret_generation, bool *page) {
+        char copy[REQ_ID_SIZE], *rest = copy, *slot;
+        size_t size = strlen(id);
+
+        if (size == 0 || size >= sizeof(copy))
+                return false;
+
+        memcpy(copy, id, size + 1);
+        *page = copy[size - 1] == 'p';
+        if (*page)
+                copy[size - 1] = 0;
+        slot = strsep(&rest, "-");
+        return rest && parse_u32(slot, ret_slot) >= 0 && parse_u32(rest, ret_generation) >= 0;
+}
+
 Req *req_find(Upstream *u, const char *id, bool *ret_page) {
-        unsigned slot, generation;
-        int n = 0;
+        uint32_t slot, generation;
+        bool page;
         Req *q;
 
-        if (sscanf(id, "%2u-%9u%n", &slot, &generation, &n) < 2 || slot >= INGEST_SLOTS)
+        if (!req_read_id(id, &slot, &generation, &page) || slot >= INGEST_SLOTS)
                 return NULL;
         q = u->reqs + slot;
         if (!q->subscription || q->generation != generation)
                 return NULL;
-        *ret_page = id[n] == 'p';
+        *ret_page = page;
         return q;
 }
 

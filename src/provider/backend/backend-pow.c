@@ -221,7 +221,7 @@ static int worker_new(PowBackend *b, PowWorker **ret) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
         int fds[2], r;
         PowWorker *w;
-        pid_t pid;
+        pid_t pid = 0;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
                 return -errno;
@@ -231,6 +231,7 @@ static int worker_new(PowBackend *b, PowWorker **ret) {
         r = worker_spawn(theirs, &pid);
         if (r < 0)
                 return r;
+        assert(pid > 0);
 
         w = new0(PowWorker, 1);
         if (!w) {
@@ -284,6 +285,7 @@ static int large_start(PowBackend *b, PowWork *w) {
         r = worker_idle(b, &worker);
         if (r < 0)
                 return r;
+        assert(worker);
         /* It may be leaving because nothing came for long; then on_child() says that it broke down,
          * and the work is tried again. */
         if (send(worker->fd, packet.data, packet.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
