@@ -6,8 +6,8 @@
 #include "relay-hub.h"
 #include "session.h"
 
-#define CONNECTIONS_MAX 256
-#define QUEUE_MAX       (4 * 1024 * 1024)
+#define CONNECTIONS_MAX 128
+#define QUEUE_MAX       (2 * 1024 * 1024)
 
 struct Local {
         Hub *hub;

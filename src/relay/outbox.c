@@ -94,6 +94,7 @@ int outbox_new(size_t max, const OutboxHandler *handler, void *userdata, Outbox 
 static Letter *letter_free(Letter *l) {
         for (size_t i = 0; i < l->n_targets; i++) {
                 target_move(&l->targets[i], TARGET_DONE);
+                l->targets[i].relay->n_targets--;
                 free(l->targets[i].message);
         }
         free(l->owner);
@@ -148,8 +149,18 @@ int outbox_relay(Outbox *o, const char *url, OutRelay **ret) {
         return 0;
 }
 
-OutRelay *outbox_relays(Outbox *o) {
-        return o->relays;
+void outbox_sweep(Outbox *o) {
+        for (OutRelay **p = &o->relays; *p;) {
+                OutRelay *r = *p;
+
+                if (r->upstream || r->n_targets > 0) {
+                        p = &r->next;
+                        continue;
+                }
+                *p = r->next;
+                free(r->url);
+                free(r);
+        }
 }
 
 Letter *outbox_find(Outbox *o, const uint8_t id[static 32]) {
@@ -190,6 +201,7 @@ int outbox_add(Outbox *o, const LetterInfo *info, Letter **ret) {
                         .state = TARGET_DONE,
                         .verdict = RELAY_TRYING };
                 target_move(&l->targets[i], TARGET_WAITING);
+                info->relays[i]->n_targets++;
         }
         *ret = l;
         return 0;
@@ -369,6 +381,12 @@ usec_t out_relay_turn(OutRelay *r, usec_t now) {
         if (r->lists[TARGET_WAITING].n > 0 && r->not_before > now)
                 next = MIN(next, r->not_before);
         return next;
+}
+
+void outbox_give_up(Outbox *o, OutRelay *r, const char *why) {
+        for (size_t i = 0; i < ELEMENTSOF(r->lists); i++)
+                while (r->lists[i].first)
+                        target_done(o, r->lists[i].first, RELAY_REFUSED, why);
 }
 
 static void letter_expire(Outbox *o, Letter *l) {

@@ -50,14 +50,15 @@ typedef struct TargetList {
         size_t n;
 } TargetList;
 
-/* One relay's queue. It lives as long as the outbox. */
+/* One relay's queue. It lives while a letter or a connection needs it. */
 struct OutRelay {
         OutRelay *next;
         char *url;
         TargetList lists[TARGET_DONE]; /* by state */
         usec_t not_before;             /* the relay asked for a pause */
         uint64_t n_accepted;
-        void *upstream; /* of who serves it */
+        size_t n_targets; /* in letters, done or not */
+        void *upstream;   /* of who serves it */
 };
 
 typedef struct OutboxHandler {
@@ -70,7 +71,7 @@ DEFINE_CLEANUP(Outbox, outbox_free)
 void outbox_set_max(Outbox *o, size_t max);
 
 int outbox_relay(Outbox *o, const char *url, OutRelay **ret); /* makes it where it is not there */
-OutRelay *outbox_relays(Outbox *o);
+void outbox_sweep(Outbox *o); /* drops relays that nothing needs: strangers name many */
 
 typedef struct LetterInfo {
         const uint8_t *id; /* 32 bytes */
@@ -102,6 +103,8 @@ void outbox_land_one(Outbox *o, OutRelay *r, const uint8_t id[static 32]);
 /* Moves what is due: unanswered too long, or to be tried again. Returns when to call again,
  * UINT64_MAX for never. */
 usec_t out_relay_turn(OutRelay *r, usec_t now);
+/* Gives up all that waits for this relay. */
+void outbox_give_up(Outbox *o, OutRelay *r, const char *why);
 /* Gives up what has expired. */
 void outbox_expire(Outbox *o, int64_t now_seconds);
 

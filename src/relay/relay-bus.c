@@ -22,8 +22,7 @@ static int method_relays(sd_bus_message *m, void *userdata, _unused_ sd_bus_erro
                 Upstream *u = h->upstreams[i];
                 OutRelay *out = upstream_outbox(u);
 
-                r = sd_bus_message_append(reply, "(sssxttt)", upstream_url(u),
-                                upstream_state_name(upstream_state(u)),
+                r = sd_bus_message_append(reply, "(sssxttt)", upstream_url(u), upstream_word(u),
                                 bus_text_or(upstream_error(u), "its words cannot be shown"),
                                 upstream_since(u), upstream_counts(u)->events, out->n_accepted,
                                 (uint64_t) out_relay_n_open(out));
@@ -162,7 +161,7 @@ static void on_saved(int error, const char *reason, void *userdata) {
                 r = sd_bus_send(NULL, a->reply, NULL);
         if (r < 0)
                 log_debug_errno(r, "An answer could not be sent: %m");
-        hub_published(a->hub);
+        post_published(a->hub);
 }
 
 static int publish_one(Hub *h, sd_bus_message *m, const char *role, sd_bus_message *reply,
@@ -184,7 +183,7 @@ static int publish_one(Hub *h, sd_bus_message *m, const char *role, sd_bus_messa
         if (r < 0)
                 return r;
 
-        one = hub_publish(h, role, json, urls, durable, &reason);
+        one = post_publish(h, role, json, urls, durable, &reason);
         *any_durable |= durable && one >= 0;
         r = sd_bus_message_append(reply, "(is)", MIN(one, 0), one < 0 ? reason : "");
         return r < 0 ? r : 1;
@@ -216,7 +215,7 @@ static int method_publish(sd_bus_message *m, void *userdata, sd_bus_error *error
 
         r = caller_role(h, m, &role, error);
         if (r >= 0)
-                r = hub_own(h, sd_bus_message_get_bus(m), role);
+                r = post_own(h, sd_bus_message_get_bus(m), role);
         if (r < 0)
                 return r;
         r = answering_new(h, m, &a);
@@ -254,7 +253,7 @@ static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_read_basic(m, 's', &id)) > 0)
-                hub_forget(h, role, id);
+                post_forget(h, role, id);
         shelf_end(h->shelf, MIN(r, 0));
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }

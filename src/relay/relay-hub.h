@@ -6,20 +6,13 @@
 #include "client/signer-client.h"
 #include "ingest.h"
 #include "local.h"
+#include "post.h"
 #include "shelf.h"
 #include "subscription.h"
 #include "upstream.h"
 
 #define HUB_UPSTREAMS_MAX 64
 #define HUB_OWNERS_MAX    8
-
-/* Outcomes go to the latest connection of a role. */
-typedef struct Owner {
-        char *role;
-        sd_bus *bus;
-        sd_bus_message *outcomes; /* being filled in this turn */
-        unsigned n_outcomes;
-} Owner;
 
 struct Hub {
         Service *service;
@@ -53,6 +46,7 @@ usec_t hub_monotonic(Hub *h);
 
 int hub_upstream(Hub *h, const char *url, Upstream **ret, const char **reterr);
 bool hub_wants(const Hub *h, Upstream *u);
+bool hub_is_configured(const Hub *h, const Upstream *u);
 /* An EVENT came; the subscription is whom it was for. */
 typedef enum HubVerdict { HUB_NEW, HUB_KNOWN, HUB_BAD, HUB_UNASKED } HubVerdict;
 HubVerdict hub_event(Hub *h, Upstream *u, Subscription *s, const char *json, size_t size,
@@ -66,11 +60,3 @@ int hub_subscribe(Hub *h, const SubscriptionInfo *info, const char **reterr);
 Subscription *hub_find_subscription(Hub *h, const char *role, const char *name);
 int hub_unsubscribe(Hub *h, const char *role, const char *name, bool forget);
 void hub_gone(Hub *h, sd_bus *bus);
-
-/* The connection gets outcomes from here on, and those at once which were not forgotten. */
-int hub_own(Hub *h, sd_bus *bus, const char *role);
-/* Adds to the outbox and, where durable, to the open request of the shelf. */
-int hub_publish(Hub *h, const char *role, const char *json, char **urls, bool durable,
-                const char **reterr);
-void hub_published(Hub *h); /* the batch is over: it may be sent */
-void hub_forget(Hub *h, const char *role, const char *id_hex);

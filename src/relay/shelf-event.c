@@ -8,7 +8,7 @@
 
 #define EVENTS_MAX   1000000
 #define PRUNE_BITE   256
-#define SCAN_MAX     20000 /* rows that one filter may look at */
+#define SCAN_MAX     20000 /* rows that one question may look at */
 #define TAGS_INDEXED 64    /* of one event; the rest is not found by tag */
 #define TAG_SIZE_MAX 255
 
@@ -497,7 +497,6 @@ int shelf_event_find(Shelf *s, const Interest *interest, size_t max, int64_t now
 
                 search.filter = f;
                 search.limit = f->limit < 0 ? max : MIN(max, (size_t) f->limit);
-                search.scanned = 0;
                 r = search_filter(&search);
                 search_sort(&search, first, search.limit);
         }

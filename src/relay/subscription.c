@@ -299,15 +299,16 @@ static int subscription_drop_first(Subscription *s) {
         return e;
 }
 
+/* What a relay that was away for longer brings again is known to the consumer. */
 static int subscription_prune(Subscription *s) {
-        int64_t now = hub_now(), oldest = now;
+        int64_t now = hub_now(), newest = s->since;
 
         if (now < s->pruned_at + PRUNE_EVERY)
                 return 0;
         s->pruned_at = now;
         for (size_t i = 0; i < s->n_relays; i++)
-                oldest = MIN(oldest, s->relays[i].mark);
-        return shelf_prune_seen(s->hub->shelf, s->id, oldest - subscription_overlap(s));
+                newest = MAX(newest, s->relays[i].mark);
+        return shelf_prune_seen(s->hub->shelf, s->id, newest - subscription_overlap(s));
 }
 
 void subscription_acknowledge(Subscription *s, uint64_t seq) {

@@ -9,13 +9,17 @@
 #define QUEUE_BYTES_MAX   (4 * 1024 * 1024)
 #define PAUSE_FIRST       (SEC / 2)
 #define PAUSE_MAX         (5 * MIN_)
-#define PAUSE_MAX_LOCAL   (2 * SEC) /* a relay on this machine costs nobody anything */
+#define PAUSE_MAX_LOCAL   (5 * SEC) /* a relay on this machine costs nobody anything */
 #define LINGER_USEC       MIN_      /* unwanted, before it is closed */
 
 static void upstream_connect(Upstream *u);
 
-const char *upstream_state_name(UpstreamState s) {
-        static const char *const names[_UPSTREAM_STATE_MAX] = {
+bool upstream_is_down(const Upstream *u) {
+        return u->n_failures > 0 && u->state != UPSTREAM_UP && u->state != UPSTREAM_IDLE;
+}
+
+const char *upstream_word(const Upstream *u) {
+        static const char *const words[_UPSTREAM_STATE_MAX] = {
                 [UPSTREAM_IDLE] = "idle",
                 [UPSTREAM_WAITING] = "down",
                 [UPSTREAM_RESOLVING] = "connecting",
@@ -23,14 +27,16 @@ const char *upstream_state_name(UpstreamState s) {
                 [UPSTREAM_UP] = "up",
         };
 
-        return names[s];
+        return upstream_is_down(u) ? "down" : words[u->state];
 }
 
 static void upstream_set_state(Upstream *u, UpstreamState state) {
-        const char *before = upstream_state_name(u->state);
+        const char *before = upstream_word(u);
 
         u->state = state;
-        if (streq(before, upstream_state_name(state)))
+        if (state == UPSTREAM_UP)
+                u->n_failures = 0;
+        if (streq(before, upstream_word(u)))
                 return;
         u->since = hub_now();
         hub_upstream_changed(u->hub, u);
@@ -184,9 +190,9 @@ static void upstream_pause(Upstream *u) {
 
         pause = MIN(pause, max);
         u->n_failures = MIN(u->n_failures + 1, 12U);
+        upstream_set_state(u, UPSTREAM_WAITING);
         if (crypt_random(&chance, sizeof(chance)) < 0)
                 chance = 0; /* without chance all come at once, no worse */
-        upstream_set_state(u, UPSTREAM_WAITING);
         upstream_arm(u, pause / 2 + pause * (chance % 1024) / 1024);
 }
 
@@ -201,9 +207,11 @@ static void upstream_lost(Upstream *u, const char *reason) {
                         u->reqs[i].state = REQ_NONE;
 
         upstream_say(u, reason);
-        if (was_up)
+        if (was_up || u->n_failures == 0)
                 log_event(LOG_NOTICE, LOG_ID_RELAY_DOWN, LOG_FIELDS("PYLON_RELAY", u->url->text),
-                                "The connection to %s ended: %s.", u->url->text, reason);
+                                was_up ? "The connection to %s ended: %s."
+                                       : "%s cannot be reached: %s. It is tried again.",
+                                u->url->text, reason);
         if (!hub_wants(u->hub, u)) {
                 upstream_set_state(u, UPSTREAM_IDLE);
                 upstream_arm(u, UINT64_MAX);
@@ -226,7 +234,6 @@ static void on_ws_closed(_unused_ Ws *ws, _unused_ int error, const char *reason
 static void on_ws_open(_unused_ Ws *ws, void *userdata) {
         Upstream *u = userdata;
 
-        u->n_failures = 0;
         upstream_say(u, "");
         upstream_set_state(u, UPSTREAM_UP);
         log_event(LOG_INFO, LOG_ID_RELAY_UP, LOG_FIELDS("PYLON_RELAY", u->url->text),
@@ -250,6 +257,13 @@ static const WsHandler ws_handler = {
         .closed = on_ws_closed,
 };
 
+/* A stranger's list of relays must not make us speak to machines that only we can reach. */
+static bool address_is_allowed(const Upstream *u, const char *address) {
+        return hub_is_configured(u->hub, u) ||
+               service_config(u->hub->service)->network == NETWORK_REGTEST ||
+               address_is_public(address);
+}
+
 static void upstream_connect(Upstream *u) {
         static const WsLimits limits = { .message_max = MESSAGE_BYTES_MAX,
                 .queue_max = QUEUE_BYTES_MAX };
@@ -260,6 +274,10 @@ static void upstream_connect(Upstream *u) {
                 .path = u->url->path };
         int r;
 
+        if (!address_is_allowed(u, t.address)) {
+                upstream_lost(u, "its address is not public, and it is not configured");
+                return;
+        }
         upstream_set_state(u, UPSTREAM_CONNECTING);
         upstream_arm(u, UINT64_MAX);
         r = ws_connect(u->hub->ws, &t, &limits, &ws_handler, u, &u->ws);

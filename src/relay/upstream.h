@@ -18,7 +18,6 @@ typedef enum UpstreamState {
         UPSTREAM_UP,
         _UPSTREAM_STATE_MAX,
 } UpstreamState;
-const char *upstream_state_name(UpstreamState s);
 
 typedef struct UpstreamCounts {
         uint64_t events;    /* well formed and new, or known already */
@@ -33,8 +32,11 @@ DEFINE_CLEANUP(Upstream, upstream_free)
 
 const char *upstream_url(const Upstream *u);
 UpstreamState upstream_state(const Upstream *u);
+/* For people: idle, connecting, up, and down from a failure on until it is up again. */
+const char *upstream_word(const Upstream *u);
+bool upstream_is_down(const Upstream *u);
 const char *upstream_error(const Upstream *u); /* the last one, "" = none */
-int64_t upstream_since(const Upstream *u);     /* of its state, seconds */
+int64_t upstream_since(const Upstream *u);     /* of its word, seconds */
 const UpstreamCounts *upstream_counts(const Upstream *u);
 OutRelay *upstream_outbox(Upstream *u);
 

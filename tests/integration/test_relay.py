@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import socket
 import subprocess
 import threading
@@ -545,3 +546,61 @@ def test_two_instances_meet_at_a_local_relay_with_auth(make_service, ask, connec
     service.send("publish", json.dumps(mine), [], False)
     assert service.until(lambda x: x[0] == "outcome")[3] == 1
     assert set(wire.stored({"kinds": [1]})) == {event["id"], mine["id"]}
+
+
+def test_relays_that_a_job_names_are_used_and_forgotten(make_service, ask, relay, second_relay):
+    one = make_service([relay.url], OFF)
+    wire = connect_plain(relay.url)
+    event = wire.sign(kind=6970)
+    service = ask(one)
+    named = ["no address", second_relay.url, second_relay.url + "/", "ws://127.0.0.1:9/"]
+    service.send("publish", json.dumps(event), named, True)
+    assert service.until(lambda x: x[0] == "published")[1] == 0
+    assert service.until(lambda x: x[0] == "outcome")[1:4] == [event["id"], second_relay.url, 1]
+    assert [e["id"] for e in second_relay.events(6970)] == [event["id"]]
+    assert relay.events(6970) == []
+    other = wire.sign(kind=6970, content="to nobody in particular")
+    service.send("publish", json.dumps(other), ["nonsense"], False)
+    assert service.until(lambda x: x[0] == "outcome")[1:4] == [other["id"], relay.url, 1]
+    wire.close()
+
+
+def test_many_names_of_strangers_push_each_other_out(make_service, ask, relay):
+    one = make_service([relay.url], OFF)
+    wire = connect_plain(relay.url)
+    service = ask(one)
+    for i in range(10):
+        event = wire.sign(kind=6970, content=str(i))
+        service.send("publish", json.dumps(event), [f"ws://127.0.0.1:{9 + n}/{i}" for n in range(15)] + [relay.url], True)
+        assert service.until(lambda x: x[0] == "outcome" and x[3] == 1)[1:3] == [event["id"], relay.url]
+        time.sleep(0.3)
+    assert len(relay.events(6970)) == 10
+    wire.close()
+
+
+def test_a_reload_moves_subscriptions(make_service, ask, relay, second_relay):
+    one = make_service([relay.url], OFF)
+    service = ask(one)
+    service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
+    assert service.until(lambda x: x[0] == "live")[2] == relay.url
+    config = one.base / "config.toml"
+    config.write_text(config.read_text().replace(relay.url, second_relay.url))
+    one.process.send_signal(signal.SIGHUP)
+    assert service.until(lambda x: x[0] == "live")[2] == second_relay.url
+    wait_for(lambda: not relay.subscribers(), 10, "the old relay is left")
+    wire = connect_plain(second_relay.url)
+    wire.publish(event := wire.sign(kind=5970))
+    assert service.until(lambda x: x[0] == "event")[4]["id"] == event["id"]
+    wire.close()
+
+
+@pytest.mark.skipif("start" not in os.environ.get("PYLON_WAYS", "start"), reason="needs the way \"start\"")
+def test_a_relay_that_asks_who_we_are_is_answered(make_pylon, relay):
+    """NIP-42, with our own local relay as the one that asks: it shows gift wraps to nobody unknown."""
+    pylon = make_pylon("start", [relay.url])
+    pylon.start()
+    service = Lines(BUILD / "tests/integration/tool-relay", pylon.base / "run/relay.sock")
+    url = f"ws://127.0.0.1:{pylon.local_port}"
+    service.send("subscribe", "wraps", ['{"kinds":[1059]}'], [url])
+    assert service.until(lambda x: x[0] == "live") == ["live", "wraps", url]
+    service.close()

@@ -210,3 +210,50 @@ Resolve *resolve_free(Resolve *q) {
         buffer_done(&q->answer);
         return mfree(q);
 }
+
+static bool v4_is_public(uint32_t a) {
+        static const struct {
+                uint32_t net;
+                unsigned bits;
+        } others[] = {
+                { 0x00000000, 8 },  /* this network */
+                { 0x0a000000, 8 },  /* private */
+                { 0x64400000, 10 }, /* carrier's */
+                { 0x7f000000, 8 },  /* this machine */
+                { 0xa9fe0000, 16 }, /* link */
+                { 0xac100000, 12 }, /* private */
+                { 0xc0000000, 24 }, /* protocols */
+                { 0xc0a80000, 16 }, /* private */
+                { 0xc6120000, 15 }, /* benchmarks */
+                { 0xe0000000, 3 },  /* multicast and reserved */
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if ((a ^ others[i].net) >> (32 - others[i].bits) == 0)
+                        return false;
+        return true;
+}
+
+/* Global unicast is 2000::/3; what carries an IPv4 address inside is judged by that one. */
+static bool v6_is_public(const struct in6_addr *a) {
+        uint32_t v4;
+
+        if (IN6_IS_ADDR_V4MAPPED(a)) {
+                memcpy(&v4, a->s6_addr + 12, sizeof(v4));
+                return v4_is_public(ntohl(v4));
+        }
+        if (a->s6_addr[0] == 0x20 && a->s6_addr[1] == 0x02) { /* 6to4 */
+                memcpy(&v4, a->s6_addr + 2, sizeof(v4));
+                return v4_is_public(ntohl(v4));
+        }
+        return a->s6_addr[0] >> 5 == 1;
+}
+
+bool address_is_public(const char *address) {
+        struct in_addr v4;
+        struct in6_addr v6;
+
+        if (inet_pton(AF_INET, address, &v4) == 1)
+                return v4_is_public(ntohl(v4.s_addr));
+        return inet_pton(AF_INET6, address, &v6) == 1 && v6_is_public(&v6);
+}

@@ -1,0 +1,33 @@
+#pragma once
+/* Post: what services publish, on its way to relays, and what relays said on its way back. The
+ * outbox itself is pure; here are its file, its owners and the choice of relays. */
+#include <systemd/sd-bus.h>
+
+#include "outbox.h"
+
+typedef struct Hub Hub;
+
+/* Outcomes go to the latest connection of a role. */
+typedef struct Owner {
+        char *role;
+        sd_bus *bus;
+        sd_bus_message *outcomes; /* being filled in this turn */
+        unsigned n_outcomes;
+} Owner;
+
+extern const OutboxHandler post_handler;
+
+int post_load(Hub *h); /* what the last run left */
+void post_free(Hub *h);
+
+/* The connection gets outcomes from here on, and those at once which were not forgotten. */
+int post_own(Hub *h, sd_bus *bus, const char *role);
+/* Adds to the outbox and, where durable, to the open request of the shelf. */
+int post_publish(Hub *h, const char *role, const char *json, char **urls, bool durable,
+                const char **reterr);
+void post_published(Hub *h); /* the batch is over: it may be sent */
+void post_forget(Hub *h, const char *role, const char *id_hex);
+
+void post_flush(Hub *h); /* outcomes of this turn */
+void post_save_verdicts(Hub *h);
+void post_gone(Hub *h, sd_bus *bus);
