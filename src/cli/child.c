@@ -32,7 +32,6 @@ struct Child {
         unsigned restarts;
         bool says_it_stops; /* STOPPING=1: somebody else has told it to */
         char status[256], ending[320];
-        int exit_code;
 };
 
 static const char *const state_names[_CHILD_STATE_MAX] = {
@@ -119,11 +118,9 @@ static int child_watch(Child *c, int output) {
         r = sd_event_add_child(c->setup->event, &c->exited, c->pid, WEXITED, child_on_exit, c);
         if (r < 0)
                 return r;
-        /* Before the exit of the process is looked at, so that its last words count. */
         r = sd_event_add_io(c->setup->event, &c->output, output, EPOLLIN, child_on_output, c);
         if (r < 0)
                 return r;
-        (void) sd_event_source_set_priority(c->output, SD_EVENT_PRIORITY_IMPORTANT);
         return child_arm(c, START_DEADLINE, child_on_late_start);
 }
 
@@ -205,7 +202,6 @@ static void child_pause(Child *c) {
 static void child_describe_end(Child *c, const siginfo_t *si) {
         bool by_itself = si->si_code == CLD_EXITED;
 
-        c->exit_code = by_itself ? si->si_status : 0;
         if (by_itself && *c->status && si->si_status != EXIT_SUCCESS)
                 (void) snprintf(c->ending, sizeof(c->ending), "%s", c->status);
         else if (by_itself)
@@ -232,8 +228,8 @@ static int child_on_exit(_unused_ sd_event_source *source, const siginfo_t *si, 
                 c->pause = 0;
                 c->status[0] = '\0';
                 child_enter(c, CHILD_LISTENING); /* it had nothing to do */
-        } else if (c->exit_code == EXIT_CONFIG) {
-                log_error("pylon-%s cannot go on until its configuration is right: %s", c->name,
+        } else if (si->si_code == CLD_EXITED && si->si_status == EXIT_CONFIG) {
+                log_error("pylon-%s ended and is not tried before a reload: %s", c->name,
                                 c->ending);
                 child_enter(c, CHILD_FAILED);
         } else {
@@ -395,8 +391,4 @@ const char *child_status(const Child *c) {
 
 const char *child_ending(const Child *c) {
         return c->ending;
-}
-
-int child_exit_code(const Child *c) {
-        return c->exit_code;
 }

@@ -13,7 +13,7 @@ typedef enum ChildState {
         CHILD_RUNNING,
         CHILD_STOPPING, /* has been told to */
         CHILD_PAUSING,  /* after a crash, until it is tried again */
-        CHILD_FAILED,   /* its configuration is wrong; waits for a reload */
+        CHILD_FAILED,   /* trying again is no use before a reload: exit code 78 */
         CHILD_STOPPED,  /* for good */
         _CHILD_STATE_MAX,
 } ChildState;
@@ -50,4 +50,3 @@ unsigned child_restarts(const Child *c);  /* after crashes */
 const char *child_status(const Child *c); /* its last STATUS=, "" */
 /* Why it ended last, a sentence for people; "" when it never did. */
 const char *child_ending(const Child *c);
-int child_exit_code(const Child *c); /* of its last end; 0 also for a signal */

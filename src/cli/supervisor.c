@@ -22,17 +22,18 @@
 /* Who is stopped after whom: those who work before those whom they ask. */
 typedef enum Stage { STAGE_WORKERS, STAGE_RELAY, STAGE_SIGNER, STAGE_STORE, _STAGE_MAX } Stage;
 
+enum { STORE, SIGNER, RELAY, PROVIDER, HOST, N_SERVICES };
+
 static const struct {
         const char *name;
         Stage stage;
-} services[] = {
-        { "store", STAGE_STORE },
-        { "signer", STAGE_SIGNER },
-        { "relay", STAGE_RELAY },
-        { "provider", STAGE_WORKERS },
-        { "host", STAGE_WORKERS },
+} services[N_SERVICES] = {
+        [STORE] = { "store", STAGE_STORE },
+        [SIGNER] = { "signer", STAGE_SIGNER },
+        [RELAY] = { "relay", STAGE_RELAY },
+        [PROVIDER] = { "provider", STAGE_WORKERS },
+        [HOST] = { "host", STAGE_WORKERS },
 };
-enum { PROVIDER = 3, HOST = 4, N_SERVICES = ELEMENTSOF(services) };
 
 typedef struct Visit { /* a client of control.sock that waits for the census */
         struct Supervisor *supervisor;
@@ -167,10 +168,7 @@ static void start_next(Supervisor *s, const Child *changed) {
         if (state == CHILD_FAILED || state == CHILD_PAUSING || state == CHILD_LISTENING) {
                 (void) snprintf(message, sizeof(message), "pylon-%s: %s", child_name(changed),
                                 child_ending(changed));
-                start_failed(s,
-                                child_exit_code(changed) == EXIT_CONFIG ? "ConfigInvalid"
-                                                                        : "StartFailed",
-                                message);
+                start_failed(s, "StartFailed", message);
                 return;
         }
         for (size_t i = 0; i < N_SERVICES; i++)
