@@ -5,12 +5,28 @@
 #include "job.h"
 #include "provider.h"
 
+static int hand_over(Job *job);
+
 static void on_published(int error, const char *reason, void *userdata) {
         Job *job = userdata;
 
-        if (error < 0) /* the state's deadline tries again */
-                log_warning("The result of job %.12s could not be handed to pylon-relay: %s.",
-                                job_id(job), reason);
+        if (error >= 0)
+                return;
+        log_warning("The result of job %.12s could not be handed to pylon-relay: %s.", job_id(job),
+                        reason);
+        if (!job->relays)
+                return; /* the state's deadline tries again */
+
+        /* Perhaps it is the relays that the customer named: there may be too many already. */
+        job->relays = strv_free(job->relays);
+        if (hand_over(job) < 0)
+                log_debug("It waits for the next attempt.");
+}
+
+static int hand_over(Job *job) {
+        job->publish = relay_publish_free(job->publish);
+        return relay_client_publish(job->provider->relay, event_json(job->result, NULL),
+                        (const char *const *) job->relays, true, on_published, job, &job->publish);
 }
 
 /* How many relays may still take it. */
@@ -48,9 +64,7 @@ Step job_publish(Flow *f) {
                 job_tell(job, JOB_STATUS_SUCCESS, NULL);
         }
 
-        job->publish = relay_publish_free(job->publish);
-        r = relay_client_publish(p->relay, event_json(job->result, NULL),
-                        (const char *const *) job->relays, true, on_published, job, &job->publish);
+        r = hand_over(job);
         if (r < 0) /* the state's deadline tries again */
                 (void) log_warning_errno(r, "The result of job %.12s waits: %m", job_id(job));
         return flow_wait();

@@ -22,6 +22,7 @@
 
 #include <stdio.h>
 
+#include "answer-relays.h"
 #include "basic/fault.h"
 #include "basic/log.h"
 #include "basic/text.h"
@@ -400,19 +401,6 @@ static void job_done(Flow *f) {
 
 /* ---- life */
 
-/* NIP-90: where the request says, and where it came from; else at all our relays. */
-static int job_choose_relays(Job *job) {
-        const JobRequest *r = job->request;
-        int q = 0;
-
-        for (size_t i = 0; i < r->n_relays && q >= 0; i++)
-                if (!strv_contains(job->relays, r->relays[i]))
-                        q = strv_add(&job->relays, r->relays[i]);
-        if (job->relays && q >= 0 && *job->relay && !strv_contains(job->relays, job->relay))
-                q = strv_add(&job->relays, job->relay);
-        return q;
-}
-
 int job_new(Provider *p, JobRequest *request, const char *relay, Job **ret) {
         Job *job;
         int r;
@@ -427,7 +415,7 @@ int job_new(Provider *p, JobRequest *request, const char *relay, Job **ret) {
                 return -ENOMEM;
         }
         job->request = request;
-        r = job_choose_relays(job);
+        r = answer_relays(request, relay, p->config->relays, &job->relays);
         if (r >= 0)
                 r = map_put(&p->jobs, event_id(request->event), 32, job);
         if (r < 0) {

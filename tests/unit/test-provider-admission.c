@@ -2,7 +2,8 @@
 #include "tests/unit/unit.h"
 
 #include "admission.h"
-#include "basic/json.h"
+#include "answer-relays.h"
+#include "basic/text.h"
 
 #define US    "9e173308f7af56211a0330c0d9e40d89a61d54dfdc9d37ccf6770c64a221ceb9"
 #define OTHER "247eefca62d0313421556905822cd11f96794d31c013b880fd3c1f387baa0cf4"
@@ -118,6 +119,35 @@ static void an_old_job_is_taken_up_where_age_does_not_count(_unused_ void **stat
         assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
 }
 
+static void assert_answered_at(const char *tag, const char *expected) {
+        static char ours[] = "ws://127.0.0.1:7447", *configured[] = { ours, NULL };
+        _cleanup_(job_request_freep) JobRequest *r = request(5970, NOW, tag, 0);
+        _cleanup_strv_ char **relays = NULL;
+        char text[1024] = "";
+
+        assert_int_equal(answer_relays(r, "wss://from.example.com", configured, &relays), 0);
+        STRV_FOREACH (relay, relays) {
+                (void) strncat(text, *relay, sizeof(text) - strlen(text) - 2);
+                (void) strncat(text, " ", 2);
+        }
+        assert_string_equal(text, expected);
+}
+
+static void a_stranger_does_not_choose_freely_where_we_go(_unused_ void **state) {
+        assert_answered_at("[\"t\",\"x\"]", "");
+        assert_answered_at("[\"relays\",\"wss://A.example.com:443/\"]",
+                        "wss://a.example.com wss://from.example.com ");
+        assert_answered_at("[\"relays\",\"wss://from.example.com\",\"ws://127.0.0.1:7447/\"]",
+                        "wss://from.example.com ws://127.0.0.1:7447 ");
+        assert_answered_at(
+                        "[\"relays\",\"ws://a.example.com\",\"wss://10.0.0.1\",\"wss://localhost\","
+                        "\"wss://[::1]\",\"ws://127.0.0.1:22\",\"wss://a b\"]",
+                        "");
+        assert_answered_at(
+                        "[\"relays\",\"wss://a.io\",\"wss://b.io\",\"wss://c.io\",\"wss://d.io\",\"wss://e.io\"]",
+                        "wss://a.io wss://b.io wss://c.io wss://d.io wss://from.example.com ");
+}
+
 static void every_verdict_has_a_name_and_a_sentence(_unused_ void **state) {
         for (Verdict v = 0; v < _VERDICT_MAX; v++) {
                 const char *text = verdict_text(v);
@@ -135,6 +165,7 @@ int main(void) {
                 cmocka_unit_test(limits_are_kept),
                 cmocka_unit_test(money_is_looked_at_last),
                 cmocka_unit_test(an_old_job_is_taken_up_where_age_does_not_count),
+                cmocka_unit_test(a_stranger_does_not_choose_freely_where_we_go),
                 cmocka_unit_test(every_verdict_has_a_name_and_a_sentence),
         };
 

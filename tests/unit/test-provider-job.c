@@ -43,6 +43,7 @@ static struct World {
         size_t n_published;
         int verdict; /* of the store */
         bool verdict_once;
+        int relay_error; /* of the next one who asks for it */
         const char *verdict_text, *wish, *opened;
         StoreJob open[2];
         size_t n_open;
@@ -233,8 +234,13 @@ int signer_encrypt(_unused_ SignerClient *c, _unused_ const char *key, const Sig
 /* ---- the relay */
 
 static void answer_published(Asked *a) {
+        int error = TAKE(world.relay_error, 0);
+
         if (a->done.published)
-                a->done.published(0, NULL, a->userdata);
+                a->done.published(
+                                error, error < 0 ? "there are too many relays" : NULL, a->userdata);
+        else
+                world.relay_error = error; /* nobody hears of it */
 }
 
 int relay_client_new(_unused_ sd_event *e, _unused_ const char *socket_path,
@@ -493,6 +499,22 @@ static void the_answer_goes_where_the_request_says(_unused_ void **state) {
                         "publish 6970 success durable at wss://elsewhere.example.com\n"));
 }
 
+static void relays_that_cannot_be_had_are_left_out(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+
+        go_online();
+        world.relay_error = -ENOBUFS;
+        e = request("4", "relays", "wss://elsewhere.example.com");
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_non_null(strstr(world.trail,
+                        "publish 6970 success durable at wss://elsewhere.example.com\n"));
+        assert_non_null(strstr(world.trail, "publish 6970 success durable\n"));
+        outcome(published(6970), "wss://relay.example.com", RELAY_ACCEPTED);
+        go_on_until_quiet();
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+}
+
 static void a_second_delivery_runs_nothing(_unused_ void **state) {
         _cleanup_(event_unrefp) Event *e = NULL;
 
@@ -729,6 +751,8 @@ int main(int argc, char *argv[]) {
                                 long_work_is_seen_to_run_and_is_taken_back, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 the_answer_goes_where_the_request_says, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                relays_that_cannot_be_had_are_left_out, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_second_delivery_runs_nothing, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_answer_to_a_repeated_call_is_no_second_delivery,
                                 setup, teardown),
