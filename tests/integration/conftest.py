@@ -1,6 +1,8 @@
 """Fixtures. PYLON_WAYS names the ways to start Pylon that can be had here: "start" anywhere, "system" and
 "user" inside the testbed (see inside.sh)."""
 import os
+import pathlib
+import tempfile
 
 import pytest
 
@@ -15,6 +17,13 @@ def pytest_generate_tests(metafunc):
 def pytest_sessionstart(session):
     if not (NODE / "node_modules").is_dir():
         pytest.exit(f"{NODE}/node_modules is not there: tools/check installs it with npm ci", 1)
+
+
+@pytest.fixture
+def tmp_path():
+    """Instead of pytest's own, which is too long under pytest-xdist: the path of a socket has 108 bytes."""
+    with tempfile.TemporaryDirectory(prefix="pylon-", ignore_cleanup_errors=True) as path:
+        yield pathlib.Path(path)
 
 
 @pytest.fixture
