@@ -327,7 +327,7 @@ typedef struct Search {
         size_t n, allocated, max;
 } Search;
 
-static int search_keep(Search *s, int64_t number, int64_t created_at) {
+static int search_keep(Search *s, int64_t number, const Event *e) {
         if (s->n == s->allocated) {
                 size_t n = MIN(s->max, MAX((size_t) 64, 2 * s->allocated));
                 ShelfHit *hits = n > s->allocated ? reallocarray(s->hits, n, sizeof(ShelfHit))
@@ -338,7 +338,8 @@ static int search_keep(Search *s, int64_t number, int64_t created_at) {
                 s->hits = hits;
                 s->allocated = n;
         }
-        s->hits[s->n++] = (ShelfHit){ number, created_at };
+        s->hits[s->n] = (ShelfHit){ .number = number, .created_at = event_created_at(e) };
+        memcpy(s->hits[s->n++].id, event_id(e), sizeof(s->hits->id));
         return 0;
 }
 
@@ -359,7 +360,7 @@ static int search_run(Search *s, SqlStatement *q) {
                 if (!filter_matches(s->filter, e))
                         continue;
                 found++;
-                r = search_keep(s, sql_int(q, 0), sql_int(q, 1));
+                r = search_keep(s, sql_int(q, 0), e);
                 if (r < 0)
                         break;
         }
@@ -387,7 +388,7 @@ static int search_ids(Search *s) {
                         json = sql_text(q, 1);
                         r = event_parse_trusted(json, strlen(json), &e, &reason);
                         if (r >= 0 && event_expiration(e) > s->now && filter_matches(s->filter, e))
-                                r = search_keep(s, sql_int(q, 0), sql_int(q, 2));
+                                r = search_keep(s, sql_int(q, 0), e);
                 }
                 sql_reset(q);
         }
@@ -467,9 +468,13 @@ static int search_filter(Search *s) {
 
 static int compare_hits(const void *a, const void *b) {
         const ShelfHit *x = a, *y = b;
+        int r;
 
         if (x->created_at != y->created_at)
                 return x->created_at > y->created_at ? -1 : 1;
+        r = memcmp(x->id, y->id, sizeof(x->id));
+        if (r != 0)
+                return r;
         return x->number == y->number ? 0 : x->number > y->number ? -1 : 1;
 }
 

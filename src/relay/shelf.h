@@ -67,6 +67,7 @@ int shelf_event_add(Shelf *s, Event *e, ShelfVerdict *ret);
 
 typedef struct ShelfHit {
         int64_t number, created_at;
+        uint8_t id[8]; /* how its id begins: of one second the lowest comes first (NIP-01) */
 } ShelfHit;
 
 /* What of the stored events matches, newest first, at most `max`. The caller frees the list. */

@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -575,6 +576,65 @@ def test_many_names_of_strangers_push_each_other_out(make_service, ask, relay):
         assert service.until(lambda x: x[0] == "outcome" and x[3] == 1)[1:3] == [event["id"], relay.url]
         time.sleep(0.3)
     assert len(relay.events(6970)) == 10
+    wire.close()
+
+
+class Tls:
+    """A TLS socket in front of a relay, with a certificate for "localhost" by an authority of its own."""
+
+    def __init__(self, folder, port):
+        folder.mkdir()
+        self.ca = folder / "ca.pem"
+        for command in (
+                "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority",
+                "req -newkey rsa:2048 -nodes -keyout key.pem -out req.pem -subj /CN=localhost "
+                "-addext subjectAltName=DNS:localhost",
+                "x509 -req -in req.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 "
+                "-copy_extensions copyall"):
+            subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.target = self.listener.getsockname()[1], port
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                with contextlib.suppress(OSError):
+                    inside = socket.create_connection(("127.0.0.1", self.target))
+                    outside = self.context.wrap_socket(client, server_side=True)
+                    for a, b in ((inside, outside), (outside, inside)):
+                        threading.Thread(target=self._copy, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def _copy(a, b):
+        with contextlib.suppress(OSError):
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+
+
+def test_wss_with_a_known_authority_only(make_service, ask, relay, tmp_path):
+    tls = Tls(tmp_path / "tls", relay.port)
+    url = f"wss://localhost:{tls.port}"
+    good = make_service([url], f'{OFF}\nca_file = "{tls.ca}"')
+    service = ask(good)
+    service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
+    assert service.until(lambda x: x[0] == "live", 20) == ["live", "jobs", url]
+    wire = connect_plain(relay.url)
+    wire.publish(event := wire.sign(kind=5970, content="x" * 20000))
+    assert service.until(lambda x: x[0] == "event")[4] == event
+    answer = wire.sign(kind=6970, content="y" * 20000)
+    service.send("publish", json.dumps(answer), [], False)
+    assert service.until(lambda x: x[0] == "outcome")[3] == 1
+    for name, address, more in (("unknown", url, OFF), ("other", f"wss://127.0.0.1:{tls.port}", f'{OFF}\nca_file = "{tls.ca}"')):
+        bad = make_service([address], more, folder=name)
+        asker = ask(bad)
+        asker.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
+        wait_for(lambda: "cannot be reached" in bad.text(), 10, "the certificate is refused")
+        assert "Connected" not in bad.text()
     wire.close()
 
 

@@ -390,6 +390,7 @@ static void fragments_become_one_message_and_binary_is_dropped(void **state) {
                 0x80, 0x83, 0, 0, 0, 0, 'l', 'l', 'o', 0x82, 0x81, 0, 0, 0, 0, 'b' };
 
         answer = ask(w, fd, UPGRADE "\r\n", "\r\n\r\n");
+        assert_non_null(strstr(answer, " 101 "));
         WAIT_FOR(w, w->peer.opened);
         assert_int_equal(write(fd, frames, sizeof(frames)), sizeof(frames));
         WAIT_FOR(w, w->peer.dropped);
@@ -405,6 +406,7 @@ static void a_broken_frame_ends_only_its_connection(void **state) {
         static const uint8_t reserved[] = { 0xf3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
         answer = ask(w, fd, UPGRADE "\r\n", "\r\n\r\n");
+        assert_non_null(strstr(answer, " 101 "));
         WAIT_FOR(w, w->peer.opened);
         assert_int_equal(write(fd, reserved, sizeof(reserved)), sizeof(reserved));
         WAIT_FOR(w, w->peer.closed);
