@@ -183,10 +183,23 @@ static Step job_await_payment(_unused_ Flow *f) {
 
 static Step job_await_turn(Flow *f) {
         Job *job = flow_job(f);
+        Provider *p = job->provider;
 
-        queue_push(&job->provider->queue, &job->queue);
-        provider_want_turn(job->provider);
+        if (job->work->small)
+                queue_push(&p->small, &job->queue, 0);
+        else
+                queue_push(&p->queue, &job->queue,
+                                customers_next_round(&p->customers,
+                                                event_pubkey_hex(job->request->event), &p->queue));
+        provider_want_turn(p);
         return flow_wait();
+}
+
+static void job_leave_queue(Job *job) {
+        Provider *p = job->provider;
+
+        if (job->queue.waiting)
+                queue_remove(job->work->small ? &p->small : &p->queue, &job->queue);
 }
 
 void job_run_now(Job *job) {
@@ -200,9 +213,9 @@ void job_cancel(Job *job) {
         if (s != JOB_UNPAID && s != JOB_QUEUED && s != JOB_RUNNING)
                 return;
 
+        job_leave_queue(job);
         job_release_slot(job);
         job->work = work_free(job->work);
-        queue_remove(&job->provider->queue, &job->queue);
         flow_drive(&job->flow, flow_go(JOB_CANCELLED));
 }
 
@@ -469,12 +482,12 @@ Job *job_free(Job *job) {
 
         p = job->provider;
         flow_stop(&job->flow);
+        job_leave_queue(job);
         job_release_slot(job);
         job->store_call = store_call_free(job->store_call);
         job->signer_call = signer_call_free(job->signer_call);
         job->publish = relay_publish_free(job->publish);
         job->work = work_free(job->work);
-        queue_remove(&p->queue, &job->queue);
         if (job->counted)
                 customers_remove_job(&p->customers, event_pubkey_hex(job->request->event));
         if (job->result)

@@ -139,7 +139,7 @@ static int method_backends(sd_bus_message *m, void *userdata, _unused_ sd_bus_er
 
 PROPERTY(property_state, "s", provider_state_name(p->state))
 PROPERTY(property_running, "u", provider_n_in_state(p, JOB_RUNNING))
-PROPERTY(property_queued, "u", (uint32_t) p->queue.n)
+PROPERTY(property_queued, "u", (uint32_t) (p->queue.n + p->small.n))
 PROPERTY(property_public_key, "s", p->pubkey_hex)
 PROPERTY(property_started_at, "x", (int64_t) (p->started_at / SEC))
 

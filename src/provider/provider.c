@@ -87,9 +87,19 @@ unsigned provider_n_in_state(const Provider *p, JobState state) {
 static bool may_run(const Provider *p, const Job *job) {
         const Backend *b = job->work->backend;
 
-        if (job->work->small)
-                return true;
         return p->n_running < p->config->provider.max_concurrent_jobs && b->n_used < b->n_slots;
+}
+
+static Job *queued_job(QueueItem *item) {
+        return item ? container_of(item, Job, queue) : NULL;
+}
+
+/* NULL: nobody waits, or there is no slot. What is small needs none and waits for nobody who does.
+ */
+static Job *take_next(Provider *p) {
+        const Job *first = queued_job(p->queue.first);
+
+        return queued_job(queue_pop(first && may_run(p, first) ? &p->queue : &p->small));
 }
 
 static bool queue_is_open(const Provider *p) {
@@ -113,16 +123,13 @@ static bool is_settled(Provider *p) {
 static int on_turn(_unused_ sd_event_source *s, void *userdata) {
         Provider *p = userdata;
         unsigned n = 0;
+        Job *job;
 
-        while (queue_is_open(p) && p->queue.n > 0 && n++ < RUNS_IN_A_TURN) {
-                Job *job = container_of(p->queue.first, Job, queue);
-
-                if (!may_run(p, job))
-                        break;
-                queue_remove(&p->queue, &job->queue);
+        while (queue_is_open(p) && n < RUNS_IN_A_TURN && (job = take_next(p))) {
                 job_run_now(job);
+                n++;
         }
-        if (n > RUNS_IN_A_TURN)
+        if (n == RUNS_IN_A_TURN)
                 provider_want_turn(p);
 
         if (p->state == PROVIDER_DRAINING && is_settled(p))

@@ -45,7 +45,8 @@ struct Provider {
 
         Map jobs;    /* by the request's id, 32 bytes */
         Map results; /* by the result's id: those that wait for a relay */
-        Queue queue;
+        Queue queue; /* work that needs a slot */
+        Queue small; /* work that needs none, and waits for no slot */
         Customers customers;
         Inbox inbox;
         unsigned n_running;

@@ -1,16 +1,20 @@
 #include "queue.h"
 
-void queue_push(Queue *q, QueueItem *item) {
+void queue_push(Queue *q, QueueItem *item, uint64_t round) {
+        QueueItem *before = q->last;
+
         assert(!item->waiting);
 
-        item->waiting = true;
-        item->next = NULL;
-        item->prev = q->last;
-        if (q->last)
-                q->last->next = item;
-        else
-                q->first = item;
-        q->last = item;
+        while (before && before->round > round)
+                before = before->prev;
+        *item = (QueueItem){
+                .prev = before,
+                .next = before ? before->next : q->first,
+                .round = round,
+                .waiting = true,
+        };
+        *(before ? &before->next : &q->first) = item;
+        *(item->next ? &item->next->prev : &q->last) = item;
         q->n++;
 }
 
@@ -33,14 +37,17 @@ void queue_remove(Queue *q, QueueItem *item) {
 QueueItem *queue_pop(Queue *q) {
         QueueItem *item = q->first;
 
-        if (item)
+        if (item) {
+                q->round = item->round;
                 queue_remove(q, item);
+        }
         return item;
 }
 
 typedef struct Customer {
         char pubkey_hex[65];
         size_t n_jobs;
+        uint64_t round; /* of his last job */
 } Customer;
 
 void customers_init(Customers *c, size_t max) {
@@ -91,4 +98,12 @@ void customers_remove_job(Customers *c, const char *pubkey_hex) {
 
         (void) map_remove_string(&c->counts, pubkey_hex);
         free(customer);
+}
+
+uint64_t customers_next_round(Customers *c, const char *pubkey_hex, const Queue *q) {
+        Customer *customer = map_get_string(&c->counts, pubkey_hex);
+
+        assert(customer);
+        customer->round = MAX(customer->round, q->round) + 1;
+        return customer->round;
 }

@@ -662,6 +662,20 @@ static void only_its_author_takes_a_request_back(_unused_ void **state) {
         assert_int_equal(world.provider->queue.n, 0);
 }
 
+static void what_is_small_does_not_wait_behind_what_is_large(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *large = NULL, *small = NULL;
+
+        world.config.provider.max_concurrent_jobs = 0; /* no slot is free */
+        go_online();
+        large = request("28", NULL, NULL);
+        small = request("8", NULL, NULL);
+        deliver(1, large);
+        deliver(2, small);
+        go_on_until_quiet();
+        assert_int_equal(world.provider->queue.n, 1);
+        assert_string_equal(event_tag_value(published(6970), "e"), event_id_hex(small));
+}
+
 static void no_relay_wants_the_result(_unused_ void **state) {
         _cleanup_(event_unrefp) Event *e = NULL;
 
@@ -768,6 +782,8 @@ int main(int argc, char *argv[]) {
                                 an_encrypted_request_gets_an_encrypted_answer, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 only_its_author_takes_a_request_back, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                what_is_small_does_not_wait_behind_what_is_large, setup, teardown),
                 cmocka_unit_test_setup_teardown(no_relay_wants_the_result, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 after_a_restart_everything_is_taken_up, setup, teardown),
