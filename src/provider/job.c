@@ -36,7 +36,11 @@ static Step job_refuse(Flow *f);
 static Step job_tell_failure(Flow *f);
 
 #define PUBLISH_AGAIN MIN_ /* at first; longer each time */
-#define WRITES_MAX    3    /* of one state; then the job has failed */
+#define WRITES_MAX    3    /* of a job that is not on disk yet; then it is refused */
+
+/* Of one that is: at first, longer each time, and at last. */
+#define WRITE_AGAIN     SEC
+#define WRITE_AGAIN_MAX MIN_
 
 /* clang-format off */
 static const FlowState job_states[_JOB_STATE_MAX] = {
@@ -285,11 +289,35 @@ static void job_recorded(Job *job, int error) {
 
 static int job_write(Job *job);
 
-/* A disk that failed once may well take the next commit. */
+static int on_rewrite(sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Job *job = userdata;
+
+        if (job_write(job) >= 0)
+                job->rewrite = sd_event_source_disable_unref(job->rewrite);
+        else if (sd_event_source_set_time_relative(s, WRITE_AGAIN_MAX) >= 0)
+                (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static bool write_later(Job *job) {
+        unsigned n = job->n_writes - WRITES_MAX;
+        usec_t pause = n < 6 ? WRITE_AGAIN << n : WRITE_AGAIN_MAX;
+
+        log_debug("Job %.12s waits for the disk.", job_id(job));
+        return sd_event_add_time_relative(job->provider->event, &job->rewrite, CLOCK_BOOTTIME,
+                               pause, pause / 8, on_rewrite, job) >= 0;
+}
+
+/* A disk that failed once may well take the next commit. A job that is on disk already waits until
+ * it does: what was worked out is not thrown away, and nobody hears of an end that is not written
+ * down. */
 static bool write_again(Job *job, int verdict) {
-        if (verdict == -EINVAL || verdict == -E2BIG || verdict == -EALREADY)
-                return false; /* it is the job that the store does not want */
-        return job->n_writes < WRITES_MAX && job_write(job) >= 0;
+        if (verdict == -EINVAL || verdict == -E2BIG || verdict == -EALREADY || verdict == -ENOENT ||
+                        verdict == -EUCLEAN)
+                return false; /* another try would be answered in the same way */
+        if (job->n_writes < WRITES_MAX)
+                return job_write(job) >= 0;
+        return job->stored && write_later(job);
 }
 
 /* The store has it already, in another state than the one we are about to add: it was served in an
@@ -485,6 +513,7 @@ Job *job_free(Job *job) {
         job_leave_queue(job);
         job_release_slot(job);
         job->store_call = store_call_free(job->store_call);
+        job->rewrite = sd_event_source_disable_unref(job->rewrite);
         job->signer_call = signer_call_free(job->signer_call);
         job->publish = relay_publish_free(job->publish);
         job->work = work_free(job->work);

@@ -46,6 +46,7 @@ typedef struct Job {
         bool has_slot;  /* of its backend */
         bool counted;   /* among its customer's jobs */
         StoreCall *store_call;
+        sd_event_source *rewrite; /* the disk did not take the state; it is asked again then */
         SignerCall *signer_call;
         RelayPublish *publish;
 } Job;

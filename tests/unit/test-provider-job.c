@@ -45,6 +45,7 @@ static struct World {
         bool verdict_once;
         int relay_error; /* of the next one who asks for it */
         const char *verdict_text, *wish, *opened;
+        const char *full; /* the state that the disk has no room for */
         StoreJob open[2];
         size_t n_open;
         uint64_t acknowledged;
@@ -96,6 +97,10 @@ static void answer_verdict(Asked *a) {
         a->done.verdict(verdict, world.verdict_text ?: "", a->userdata);
 }
 
+static void answer_full(Asked *a) {
+        a->done.verdict(-ENOSPC, "the disk is full", a->userdata);
+}
+
 static void answer_page(Asked *a) {
         size_t n = TAKE(world.n_open, 0);
 
@@ -134,7 +139,9 @@ int store_move_job(_unused_ StoreClient *c, const StoreMove *move, store_verdict
                 void *userdata, StoreCall **ret) {
         trail("move %s%s%s%s\n", move->state, isempty(move->result) ? "" : " with result",
                         isempty(move->error) ? "" : " with error", move->lazy ? ", lazy" : "");
-        ask(answer_verdict, userdata, ret)->done.verdict = done;
+        ask(world.full && streq(move->state, world.full) ? answer_full : answer_verdict, userdata,
+                        ret)
+                        ->done.verdict = done;
         return 0;
 }
 
@@ -611,6 +618,25 @@ static void a_disk_that_fails_once_is_asked_again(_unused_ void **state) {
         assert_non_null(published(6970));
 }
 
+static void a_result_waits_for_a_full_disk(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = request("8", NULL, NULL);
+
+        go_online();
+        world.full = "publishing";
+        deliver(1, e);
+        go_on_until_quiet();
+        assert_null(strstr(world.trail, "error"));
+        assert_int_equal(map_size(&world.provider->jobs), 1);
+        world.full = NULL; /* there is room again */
+        while (map_size(&world.provider->results) == 0) {
+                assert_true(sd_event_run(world.event, 10 * SEC) > 0);
+                go_on_until_quiet();
+        }
+        outcome(published(6970), "wss://relay.example.com", RELAY_ACCEPTED);
+        go_on_until_quiet();
+        assert_int_equal(map_size(&world.provider->jobs), 0);
+}
+
 static void an_encrypted_request_gets_an_encrypted_answer(_unused_ void **state) {
         _cleanup_(draft_freep) Draft *d = NULL;
         _cleanup_(event_unrefp) Event *e = NULL;
@@ -663,12 +689,11 @@ static void only_its_author_takes_a_request_back(_unused_ void **state) {
 }
 
 static void what_is_small_does_not_wait_behind_what_is_large(_unused_ void **state) {
-        _cleanup_(event_unrefp) Event *large = NULL, *small = NULL;
+        _cleanup_(event_unrefp) Event *large = request("28", NULL, NULL),
+                                      *small = request("8", NULL, NULL);
 
         world.config.provider.max_concurrent_jobs = 0; /* no slot is free */
         go_online();
-        large = request("28", NULL, NULL);
-        small = request("8", NULL, NULL);
         deliver(1, large);
         deliver(2, small);
         go_on_until_quiet();
@@ -778,6 +803,7 @@ int main(int argc, char *argv[]) {
                                 a_job_that_cannot_be_stored_is_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 a_disk_that_fails_once_is_asked_again, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_result_waits_for_a_full_disk, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 an_encrypted_request_gets_an_encrypted_answer, setup, teardown),
                 cmocka_unit_test_setup_teardown(
