@@ -19,7 +19,7 @@ struct Link {
         sd_bus *bus;
         Peer peer; /* role PEER_PERSON on the public bus */
         bool private;
-        sd_event_source *kick;
+        sd_event_source *greeting; /* until it is over */
         Link *next;
 };
 
@@ -51,7 +51,7 @@ static Link *link_free(Link *l) {
                 if (s->gone)
                         s->gone(l->bus, s->gone_userdata);
         }
-        sd_event_source_disable_unref(l->kick);
+        sd_event_source_disable_unref(l->greeting);
         sd_bus_close_unref(l->bus);
         return mfree(l);
 }
@@ -66,22 +66,17 @@ static int link_on_disconnect(
         return 0;
 }
 
-static int link_on_kick(_unused_ sd_event_source *source, void *userdata) {
-        Link *l = userdata;
-
-        l->kick = sd_event_source_disable_unref(l->kick);
-        (void) sd_bus_process(l->bus, NULL); /* may be the end of the link */
-        return 0;
-}
-
 /* A first call that came together with the end of the greeting (GDBus sends so) is in sd-bus's
- * buffer already, where it would stay until more comes: only the socket says that there is work. */
-static int link_on_connect(
-                _unused_ sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
+ * buffer already, where it would stay until more comes: only the socket says that there is work. So
+ * after each event we look whether the greeting is over, and then once into the buffer. */
+static int link_on_post(_unused_ sd_event_source *source, void *userdata) {
         Link *l = userdata;
 
-        if (!l->kick)
-                (void) sd_event_add_defer(l->server->event, &l->kick, link_on_kick, l);
+        if (sd_bus_is_ready(l->bus) == 0)
+                return 0;
+
+        l->greeting = sd_event_source_disable_unref(l->greeting);
+        (void) sd_bus_process(l->bus, NULL); /* may be the end of the link */
         return 0;
 }
 
@@ -133,9 +128,7 @@ static int link_new(BusServer *s, sd_bus *bus, const Peer *peer) {
                         "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local", "Disconnected",
                         link_on_disconnect, NULL, l);
         if (r >= 0 && peer)
-                r = sd_bus_match_signal_async(bus, NULL, "org.freedesktop.DBus.Local",
-                                "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
-                                "Connected", link_on_connect, NULL, l);
+                r = sd_event_add_post(s->event, &l->greeting, link_on_post, l);
         if (r < 0) {
                 free(l);
                 return r;
@@ -167,9 +160,6 @@ static int server_accept(BusServer *s, int fd, const Peer *peer) {
         if (r < 0)
                 return r;
         r = sd_bus_negotiate_fds(bus, 1);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_connected_signal(bus, true);
         if (r < 0)
                 return r;
         r = sd_bus_set_sender(bus, s->name); /* so that clients may match on the sender */
