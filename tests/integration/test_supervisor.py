@@ -1,15 +1,13 @@
-"""pylon start and stop without systemd: the small supervisor, its PID file and control.sock."""
+"""The supervisor's control.sock as others use it, and the reasons why Pylon does not start. What start and stop
+leave behind is in test_start.py."""
 import contextlib
 import json
-import os
-import signal
 import socket
 import sqlite3
-import subprocess
 
 import pytest
 
-from parts import ROLES, mining_job, customer, wait_for
+from parts import ROLES, wait_for
 
 
 def ask(pylon, line, timeout=10):
@@ -54,37 +52,15 @@ def test_control_sock_answers_as_the_first_pylon_did(running):
     assert not left_behind(running)
 
 
-def test_silent_and_endless_clients_disturb_nobody(running):
-    silent = [socket.socket(socket.AF_UNIX) for _ in range(20)]
-    for s in silent:
-        s.connect(str(running.base / "control.sock"))
-    silent[0].sendall(b'"Pi')
-    with pytest.raises(OSError):
-        for _ in range(1000):
-            silent[1].sendall(b"x" * 4096)
-    assert ask(running, '"Ping"') == "Pong"
-    for s in silent:
-        s.close()
-
-
-def test_a_second_start_says_that_it_runs(running):
-    pid = running.pid("supervisor")
-    assert str(pid) in running.start().stdout
-    assert running.pids("supervisor") == [pid]
-    assert running.json("start", "-d")["already"] is True
-
-
-def test_stop_leaves_no_file_and_no_process_behind(running):
-    running.stop()
-    assert not left_behind(running)
-    assert not any(running.pids(role) for role in ("supervisor", *ROLES))
-    assert "not running" in running.run("stop").stdout
-
-
-def test_stop_by_force_leaves_nothing_either(running):
-    running.run("stop", "--force")
-    assert not left_behind(running)
-    wait_for(lambda: not any(running.pids(role) for role in ROLES), 10, "the services are gone")
+def test_a_client_that_never_ends_its_line_disturbs_nobody(running):
+    with socket.socket(socket.AF_UNIX) as half, socket.socket(socket.AF_UNIX) as endless:
+        for s in (half, endless):
+            s.connect(str(running.base / "control.sock"))
+        half.sendall(b'"Pi')
+        with pytest.raises(OSError):
+            for _ in range(1000):
+                endless.sendall(b"x" * 4096)
+        assert ask(running, '"Ping"') == "Pong"
 
 
 def test_the_services_end_with_a_supervisor_that_was_killed_and_a_new_one_starts(running):
@@ -96,32 +72,12 @@ def test_the_services_end_with_a_supervisor_that_was_killed_and_a_new_one_starts
     assert ask(running, '"Ping"') == "Pong"
 
 
-def test_a_pid_file_with_somebody_elses_number_is_not_believed(stopped):
-    (stopped.base / "pylon.pid").write_text(f"{os.getpid()}\n")
-    assert "not running" in stopped.run("stop").stdout
-    stopped.start()
-    assert running_pid(stopped) == stopped.pid("supervisor")
-
-
-def running_pid(pylon):
-    return int((pylon.base / "pylon.pid").read_text())
-
-
 def test_start_needs_an_identity_and_says_how_to_get_one(make_pylon, relay):
     pylon = make_pylon("start", [relay.url], init=False)
     done = pylon.start(expect=None)
     assert done.returncode != 0
     assert "pylon init" in done.stdout + done.stderr
     assert not left_behind(pylon)
-
-
-def test_start_names_the_line_of_a_wrong_configuration(stopped):
-    stopped.config.write_text(stopped.config.read_text() + "\n[provider]\nmax_concurrent_jobs = \"many\"\n")
-    number = len(stopped.config.read_text().splitlines())
-    done = stopped.start(expect=None)
-    assert done.returncode == 78
-    assert str(number) in done.stdout + done.stderr
-    assert not left_behind(stopped)
 
 
 @pytest.mark.parametrize("damage", ["not a database", "newer", "a folder"])
@@ -142,24 +98,6 @@ def test_start_gives_the_true_reason_when_the_database_cannot_be_used(stopped, d
     assert "database" in done.stdout + done.stderr or "pylon.db" in done.stdout + done.stderr
     assert not left_behind(stopped)
     assert before is None or path.read_bytes() == before, "the file was changed"
-
-
-def test_a_busy_port_of_the_local_relay_warns_and_everything_else_works(stopped, relay):
-    with socket.socket() as busy:
-        busy.bind(("127.0.0.1", stopped.local_port))
-        busy.listen()
-        stopped.start()
-        lines = customer("buy", relay.url, 20, mining_job())
-        assert any(line["event"]["kind"] == 6970 for line in lines if "event" in line)
-        assert str(stopped.local_port) in stopped.log()
-
-
-def test_in_the_foreground_it_ends_with_sigterm(stopped):
-    process = subprocess.Popen(stopped.command("start", "-f"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: (stopped.base / "control.sock").exists() and ask(stopped, '"Ping"') == "Pong", 20, "it answers")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
-    assert not left_behind(stopped)
 
 
 def test_the_mode_is_a_wish_that_outlives_a_restart(stopped):
