@@ -198,3 +198,14 @@ def test_many_jobs_at_once_all_end(pylon, relay):
     for request in posted:
         pylon.wait_state(request["id"], *FINAL, seconds=60)
         assert len(wait_for(lambda: relay.results(request["id"]), 20, "a result on the relay")) == 1
+
+
+def test_the_relay_on_this_machine_serves_a_customer_too(way, make_pylon):
+    """The defaults: no other relay is configured, and the customer comes to ours."""
+    pylon = make_pylon(way, None)
+    pylon.start()
+    lines = customer("buy", f"ws://127.0.0.1:{pylon.local_port}", 30, mining_job())
+    (request,) = requests(lines)
+    results = [line["event"] for line in lines if "event" in line and line["event"]["kind"] == 6970]
+    assert len(results) == 1 and tag(results[0], "e") == request["id"]
+    pylon.wait_state(request["id"], "completed")
