@@ -8,7 +8,7 @@
 #include "net/ws-private.h"
 
 #define TURNS_MAX      4 /* of libuv per turn of ours, so that one busy relay starves nobody */
-#define WS_PRIORITY    (SD_EVENT_PRIORITY_NORMAL + 10) /* behind the buses, before their commits */
+#define WS_PRIORITY    (SD_EVENT_PRIORITY_NORMAL + 30) /* behind the buses and their commits */
 #define FDS_MAX        1024
 #define KEEPALIVE_USEC (25 * SEC)
 #define HANDSHAKE_SEC  10
