@@ -1,5 +1,7 @@
 #include "ingest.h"
 
+#define EVENT_BYTES_MAX (4 * 1024 * 1024) /* of JSON, in the events that are kept */
+
 int ingest_init(Ingest *i, size_t ids_max, size_t events_max) {
         *i = (Ingest){ .ring_max = ids_max, .events_max = events_max };
         map_init(&i->ids, ids_max + 1);
@@ -48,15 +50,26 @@ bool ingest_peek(const char *json, size_t size, uint8_t ret[static 32]) {
         return hex_decode(hex, ret, 32) >= 0;
 }
 
-/* Only the newest events are kept; of the others the id is enough. */
+static void event_let_go(Ingest *i, Seen *s) {
+        size_t size = 0;
+
+        if (!s || !s->event)
+                return;
+        (void) event_json(s->event, &size);
+        i->event_bytes -= size;
+        s->event = event_unref(s->event);
+}
+
+static size_t n_events(const Ingest *i) {
+        return (i->next + i->ring_max - i->oldest_event) % i->ring_max;
+}
+
+/* Only the newest events are kept, and always the very newest; of the others the id is enough. */
 static void let_events_go(Ingest *i) {
         size_t keep = MIN(i->events_max, i->ring_max - 1);
 
-        while ((i->next + i->ring_max - i->oldest_event) % i->ring_max > keep) {
-                Seen *s = i->ring[i->oldest_event];
-
-                if (s)
-                        s->event = event_unref(s->event);
+        while (n_events(i) > keep || (n_events(i) > 1 && i->event_bytes > EVENT_BYTES_MAX)) {
+                event_let_go(i, i->ring[i->oldest_event]);
                 i->oldest_event = (i->oldest_event + 1) % i->ring_max;
         }
 }
@@ -64,6 +77,7 @@ static void let_events_go(Ingest *i) {
 static int ingest_add(
                 Ingest *i, const uint8_t id[static 32], int64_t created_at, Event *e, Seen **ret) {
         Seen *s, *old = i->ring[i->next];
+        size_t size = 0;
         int r;
 
         s = new0(Seen, 1);
@@ -79,9 +93,13 @@ static int ingest_add(
 
         if (old) {
                 (void) map_remove(&i->ids, old->id, sizeof(old->id));
+                event_let_go(i, old);
                 seen_free(old);
         }
+        if (e)
+                (void) event_json(e, &size);
         s->event = event_ref(e);
+        i->event_bytes += size;
         i->ring[i->next] = s;
         i->next = (i->next + 1) % i->ring_max;
         let_events_go(i);

@@ -17,7 +17,7 @@ typedef struct Ingest {
         Map ids;
         Seen **ring; /* the oldest makes room for the newest */
         size_t ring_max, n, next;
-        size_t events_max, oldest_event;
+        size_t events_max, oldest_event, event_bytes;
 } Ingest;
 
 int ingest_init(Ingest *i, size_t ids_max, size_t events_max);

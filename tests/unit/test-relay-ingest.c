@@ -75,6 +75,27 @@ static void the_oldest_ids_and_events_make_room(_unused_ void **state) {
         ingest_done(&i);
 }
 
+static void large_events_make_room_sooner(_unused_ void **state) {
+        _cleanup_free_ char *large = calloc(1, 100001);
+        const char *reason = NULL;
+        size_t kept = 0;
+        Seen *seen[60];
+        Ingest i;
+
+        memset(large, 'x', 100000);
+        assert_int_equal(ingest_init(&i, 100, 90), 0);
+        for (int n = 0; n < 60; n++) {
+                _cleanup_free_ char *json = signed_event(1, n, large);
+
+                assert_int_equal(ingest_event(&i, json, strlen(json), &seen[n], &reason), 0);
+                assert_non_null(seen[n]->event);
+        }
+        for (int n = 0; n < 60; n++)
+                kept += seen[n]->event != NULL;
+        assert_in_range(kept, 30, 42); /* four megabytes of them */
+        ingest_done(&i);
+}
+
 static void an_event_that_was_let_go_is_verified_again(_unused_ void **state) {
         _cleanup_free_ char *json = signed_event(1, 1, "a"), *other = signed_event(1, 2, "b");
         const char *reason = NULL;
@@ -145,6 +166,7 @@ int main(void) {
                 cmocka_unit_test(an_event_is_verified_once),
                 cmocka_unit_test(a_bad_copy_that_comes_first_does_not_shut_the_good_one_out),
                 cmocka_unit_test(the_oldest_ids_and_events_make_room),
+                cmocka_unit_test(large_events_make_room_sooner),
                 cmocka_unit_test(an_event_that_was_let_go_is_verified_again),
                 cmocka_unit_test(the_claimed_id_is_found_and_nothing_else),
                 cmocka_unit_test(an_interest_matches_where_one_filter_does),
