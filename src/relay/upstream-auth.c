@@ -4,7 +4,11 @@
 #include "nostr/nip42.h"
 #include "upstream-private.h"
 
+#define AUTHS_MAX 32 /* of one connection: each costs a signature */
+
+/* It knows us: what it refused before that goes again. */
 static void auth_repeat(Upstream *u) {
+        u->out->not_before = 0;
         for (size_t i = 0; i < INGEST_SLOTS; i++)
                 if (u->reqs[i].subscription && u->reqs[i].state == REQ_AUTH)
                         req_send(u, u->reqs + i);
@@ -37,8 +41,9 @@ static void on_signed(int error, _unused_ const char *name, const char *reason,
                 r = auth_send(u, results[0].event);
                 reason = "the connection is full";
         }
-        u->auth = r < 0 ? AUTH_REFUSED : AUTH_SENT;
+        u->auth = AUTH_SENT;
         if (r < 0) {
+                auth_give_up(u);
                 upstream_say(u, "it asks who we are, and the signer did not sign");
                 log_warning("%s asks who we are, and the signer did not sign: %s.", u->url->text,
                                 reason);
@@ -60,24 +65,28 @@ static int auth_ask_signer(Upstream *u) {
 void auth_start(Upstream *u) {
         int r;
 
-        if (u->auth == AUTH_DONE)
-                auth_repeat(u); /* it knows; what was refused before that goes again */
-        if (u->auth != AUTH_NONE || !u->challenge[0])
+        if ((u->auth != AUTH_NONE && u->auth != AUTH_REFUSED) || !u->challenge[0])
                 return;
+        if (u->n_auths == AUTHS_MAX) {
+                upstream_say(u, "it asks again and again who we are");
+                return;
+        }
 
+        u->n_auths++;
         u->auth = AUTH_SIGNING;
         r = auth_ask_signer(u);
         if (r < 0) {
-                u->auth = AUTH_REFUSED;
+                auth_give_up(u);
                 log_warning("%s asks who we are, and the signer is not reachable.", u->url->text);
         }
 }
 
 void auth_answered(Upstream *u, bool accepted, const char *text) {
-        u->auth = accepted ? AUTH_DONE : AUTH_REFUSED;
+        u->auth = AUTH_DONE;
         if (accepted) {
                 auth_repeat(u);
         } else {
+                auth_give_up(u);
                 upstream_say(u, text);
                 log_warning("%s does not accept who we are: %s", u->url->text, text);
         }
@@ -100,6 +109,16 @@ void auth_challenge(Upstream *u, const char *challenge) {
         (void) snprintf(u->challenge, sizeof(u->challenge), "%s", challenge);
         if (auth_is_wanted(u))
                 auth_start(u);
+}
+
+/* It may be another time: the signer comes back, people let us in. */
+void auth_give_up(Upstream *u) {
+        u->signing = signer_call_free(u->signing);
+        u->auth = AUTH_REFUSED;
+        for (size_t i = 0; i < INGEST_SLOTS; i++)
+                if (u->reqs[i].subscription && u->reqs[i].state == REQ_AUTH)
+                        req_later(u, u->reqs + i);
+        upstream_turn(u);
 }
 
 void auth_reset(Upstream *u) {

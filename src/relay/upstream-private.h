@@ -48,10 +48,12 @@ struct Upstream {
         Ws *ws;
         sd_event_source *timer; /* reconnect, lingering, deadlines: one at a time */
         sd_event_source *sender;
-        unsigned n_failures;
+        unsigned n_failures, n_bad;
+        usec_t up_at, unwanted_at; /* 0: wanted */
         Req reqs[INGEST_SLOTS];
         unsigned generation;
         AuthState auth;
+        unsigned n_auths; /* signatures that this connection has cost */
         char challenge[MESSAGE_TEXT_MAX + 1], auth_id[HEX32_MAX];
         SignerCall *signing;
         Buffer line;
@@ -71,7 +73,8 @@ Req *req_find(Upstream *u, const char *id, bool *ret_page);
 /* An event came: stored ones are counted, to know whether there are older ones. */
 void req_count(Upstream *u, Req *q, bool page, int64_t created_at);
 bool req_is_timed(const Req *q);
-void req_overdue(Upstream *u, Req *q, usec_t now);
+void req_overdue(Upstream *u, Req *q);
+void req_later(Upstream *u, Req *q); /* again, after growing pauses */
 
 /* ---- upstream-auth.c: NIP-42 */
 void auth_start(Upstream *u); /* the relay asked for it */
@@ -79,3 +82,4 @@ bool auth_is_answer(const Upstream *u, const char *id_hex);
 void auth_answered(Upstream *u, bool accepted, const char *text);
 void auth_challenge(Upstream *u, const char *challenge);
 void auth_reset(Upstream *u);
+void auth_give_up(Upstream *u); /* there is no answer, or none that helps */

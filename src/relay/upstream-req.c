@@ -5,11 +5,13 @@
 #include "basic/text.h"
 #include "upstream-private.h"
 
-#define EOSE_USEC      (10 * SEC)
-#define EOSE_TRIES_MAX 3
-#define PAGE_MIN       20 /* fewer stored events than this were all there are */
-#define PAGES_MAX      1000
-#define REQ_ID_SIZE    24
+#define EOSE_USEC   (10 * SEC)
+#define TRIES_MAX   6
+#define RARELY_USEC (10 * MIN_) /* after so many */
+#define AUTH_USEC   (60 * SEC)
+#define PAGE_MIN    20 /* fewer stored events than this were all there are */
+#define PAGES_MAX   1000
+#define REQ_ID_SIZE 24
 
 static void req_id(const Req *q, unsigned slot, bool page, char ret[static REQ_ID_SIZE]) {
         (void) snprintf(ret, REQ_ID_SIZE, "%u-%u%s", slot, q->generation, page ? "p" : "");
@@ -146,18 +148,27 @@ Req *req_find(Upstream *u, const char *id, bool *ret_page) {
         return q;
 }
 
+void req_later(Upstream *u, Req *q) {
+        usec_t pause = ++q->n_tries > TRIES_MAX ? RARELY_USEC : UPSTREAM_AGAIN_USEC * q->n_tries;
+
+        q->state = REQ_LATER;
+        q->at = hub_monotonic(u->hub) + pause;
+}
+
 static void req_refused(Upstream *u, Req *q, const char *text) {
-        usec_t now = hub_monotonic(u->hub);
+        Answer answer = answer_meaning(false, text);
 
         upstream_say(u, text);
-        switch (answer_meaning(false, text)) {
+        if (answer == ANSWER_AUTH && u->auth == AUTH_DONE)
+                answer = ANSWER_LATER; /* it knows us, and that was not enough */
+        switch (answer) {
         case ANSWER_AUTH:
                 q->state = REQ_AUTH;
+                q->at = hub_monotonic(u->hub) + AUTH_USEC;
                 break;
         case ANSWER_SLOWER:
         case ANSWER_LATER:
-                q->state = ++q->n_tries > EOSE_TRIES_MAX * 2 ? REQ_REFUSED : REQ_LATER;
-                q->at = now + UPSTREAM_AGAIN_USEC * q->n_tries;
+                req_later(u, q);
                 break;
         case ANSWER_ACCEPTED:
         case ANSWER_REFUSED:
@@ -169,23 +180,38 @@ static void req_refused(Upstream *u, Req *q, const char *text) {
 }
 
 /* strfry refuses a subscription too many by a NOTICE only: silence is an answer too. */
-void req_overdue(Upstream *u, Req *q, usec_t now) {
-        if (q->state == REQ_LATER) {
+void req_overdue(Upstream *u, Req *q) {
+        switch (q->state) {
+        case REQ_LATER:
                 req_send(u, q);
-        } else if (++q->n_tries > EOSE_TRIES_MAX) {
+                break;
+        case REQ_AUTH:
+                auth_give_up(u);
+                break;
+        default:
                 upstream_say(u, "it does not answer a subscription");
-                q->state = REQ_REFUSED;
-        } else {
-                q->state = REQ_LATER;
-                q->at = now + UPSTREAM_AGAIN_USEC;
+                if (q->state == REQ_PAGING)
+                        (void) req_close(u, q, q->subscription->slot, true);
+                (void) req_close(u, q, q->subscription->slot, false); /* the connection ends else */
+                req_later(u, q);
         }
 }
 
+static bool req_is_open(const Req *q) {
+        return q->state == REQ_STORED || q->state == REQ_PAGING || q->state == REQ_HELD ||
+               q->state == REQ_LIVE;
+}
+
+/* Some relays answer a CLOSE of ours with CLOSED, and a hostile one says it as often as it likes.
+ */
 void req_closed(Upstream *u, Req *q, bool page, const char *text) {
-        if (page && q->state == REQ_PAGING) {
-                req_live(u, q); /* the live part goes on; older ones it does not give */
+        if (page) {
+                if (q->state == REQ_PAGING)
+                        req_live(u, q); /* the live part goes on; older ones it does not give */
                 return;
         }
+        if (!req_is_open(q))
+                return;
         req_refused(u, q, text);
         if (q->state == REQ_AUTH)
                 auth_start(u);
@@ -200,8 +226,8 @@ void req_count(Upstream *u, Req *q, bool page, int64_t created_at) {
 }
 
 bool req_is_timed(const Req *q) {
-        return q->subscription &&
-               (q->state == REQ_STORED || q->state == REQ_PAGING || q->state == REQ_LATER);
+        return q->subscription && (q->state == REQ_STORED || q->state == REQ_PAGING ||
+                                                  q->state == REQ_LATER || q->state == REQ_AUTH);
 }
 
 void upstream_subscribe(Upstream *u, Subscription *s) {

@@ -11,6 +11,9 @@
 #define PAUSE_MAX         (5 * MIN_)
 #define PAUSE_MAX_LOCAL   (5 * SEC) /* a relay on this machine costs nobody anything */
 #define LINGER_USEC       MIN_      /* unwanted, before it is closed */
+#define STEADY_USEC       (5 * SEC) /* up for less is a failure too */
+#define BAD_MAX           500 /* of one connection; each may have cost us a signature's check */
+#define BAD_FAILURES      6   /* it counts as so many in a row */
 
 static void upstream_connect(Upstream *u);
 
@@ -34,8 +37,6 @@ static void upstream_set_state(Upstream *u, UpstreamState state) {
         const char *before = upstream_word(u);
 
         u->state = state;
-        if (state == UPSTREAM_UP)
-                u->n_failures = 0;
         if (streq(before, upstream_word(u)))
                 return;
         u->since = hub_now();
@@ -66,6 +67,14 @@ int upstream_write(Upstream *u) {
 
 /* ---- what the relay says */
 
+/* What it does to us has a fixed price: then it has to connect again, and that takes longer. */
+static void upstream_bad(Upstream *u) {
+        if (++u->n_bad != BAD_MAX)
+                return;
+        log_warning("%s sends too much that is not valid or was not asked for.", u->url->text);
+        ws_close(u->ws, 1008, "too much that is not valid or was not asked for");
+}
+
 static void on_event(Upstream *u, const Message *m) {
         bool page;
         Req *q = req_find(u, m->subscription, &page);
@@ -83,9 +92,11 @@ static void on_event(Upstream *u, const Message *m) {
                 break;
         case HUB_BAD:
                 u->counts.bad_events++;
+                upstream_bad(u);
                 break;
         case HUB_UNASKED:
                 u->counts.unasked++;
+                upstream_bad(u);
                 break;
         }
         req_count(u, q, page, created_at);
@@ -104,8 +115,7 @@ static void on_ok(Upstream *u, const Message *m) {
         outbox_answer(u->hub->outbox, u->out, id, m->accepted, m->text, hub_monotonic(u->hub));
         if (answer_meaning(m->accepted, m->text) == ANSWER_AUTH) {
                 out_relay_land(u->out);
-                if (u->auth == AUTH_DONE || u->auth == AUTH_REFUSED)
-                        u->out->not_before = hub_monotonic(u->hub) + UPSTREAM_AGAIN_USEC;
+                u->out->not_before = hub_monotonic(u->hub) + UPSTREAM_AGAIN_USEC;
                 auth_start(u);
         }
         upstream_send(u);
@@ -154,6 +164,7 @@ static void upstream_dispatch(Upstream *u, const Message *m) {
         case MESSAGE_CLOSE:
         case _MESSAGE_TYPE_MAX:
                 u->counts.malformed++;
+                upstream_bad(u);
         }
 }
 
@@ -164,16 +175,19 @@ static void on_ws_message(_unused_ Ws *ws, const char *text, size_t size, void *
         int r;
 
         r = message_parse_from_relay(text, size, &m, &reason);
-        if (r < 0)
+        if (r < 0) {
                 u->counts.malformed++;
-        else
+                upstream_bad(u);
+        } else {
                 upstream_dispatch(u, &m);
+        }
 }
 
 static void on_ws_dropped(_unused_ Ws *ws, _unused_ int error, void *userdata) {
         Upstream *u = userdata;
 
         u->counts.malformed++;
+        upstream_bad(u);
 }
 
 /* ---- the connection */
@@ -196,11 +210,23 @@ static void upstream_pause(Upstream *u) {
         upstream_arm(u, pause / 2 + pause * (chance % 1024) / 1024);
 }
 
+/* How often it failed in a row. A relay that lets us in only to close again has not been there. */
+static void upstream_judge(Upstream *u) {
+        if (hub_monotonic(u->hub) >= u->up_at + STEADY_USEC)
+                u->n_failures = 0;
+        if (u->n_bad >= BAD_MAX)
+                u->n_failures = MAX(u->n_failures, (unsigned) BAD_FAILURES);
+        u->n_bad = 0;
+}
+
 static void upstream_lost(Upstream *u, const char *reason) {
         bool was_up = u->state == UPSTREAM_UP;
 
+        if (was_up)
+                upstream_judge(u);
         u->ws = ws_free(u->ws);
         auth_reset(u);
+        u->n_auths = 0;
         out_relay_land(u->out);
         for (size_t i = 0; i < INGEST_SLOTS; i++)
                 if (u->reqs[i].subscription)
@@ -235,6 +261,7 @@ static void on_ws_open(_unused_ Ws *ws, void *userdata) {
         Upstream *u = userdata;
 
         upstream_say(u, "");
+        u->up_at = hub_monotonic(u->hub);
         upstream_set_state(u, UPSTREAM_UP);
         log_event(LOG_INFO, LOG_ID_RELAY_UP, LOG_FIELDS("PYLON_RELAY", u->url->text),
                         "Connected to %s.", u->url->text);
@@ -325,8 +352,12 @@ void upstream_turn(Upstream *u) {
                 if (req_is_timed(u->reqs + i))
                         next = MIN(next, u->reqs[i].at);
         }
-        if (!hub_wants(u->hub, u))
-                next = MIN(next, now + LINGER_USEC);
+        if (hub_wants(u->hub, u))
+                u->unwanted_at = 0;
+        else if (u->unwanted_at == 0)
+                u->unwanted_at = now;
+        if (u->unwanted_at > 0)
+                next = MIN(next, u->unwanted_at + LINGER_USEC);
         upstream_arm(u, next == UINT64_MAX ? next : MAX(next, now + 100 * MSEC) - now);
 }
 
@@ -337,7 +368,7 @@ static void upstream_check_reqs(Upstream *u) {
                 Req *q = u->reqs + i;
 
                 if (req_is_timed(q) && q->at <= now)
-                        req_overdue(u, q, now);
+                        req_overdue(u, q);
         }
 }
 

@@ -1,0 +1,175 @@
+"""pylon-relay between a relay that means harm and a good one that is not ours: what the good one brings
+still comes in time, memory stays bounded, nothing crashes. And a local client that means harm."""
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from parts import BUILD, NODE, mining_job, wait_for
+from test_relay import OFF, Wire, ask, can_connect, connect, connect_plain, make_service, service  # noqa: F401
+
+SANITIZED = "__asan_init" in subprocess.run(["nm", "-D", BUILD / "src/relay/pylon-relay"], capture_output=True,
+                                            text=True).stdout
+JOBS = ['{"kinds":[5970]}']
+MEMORY_MAX = 64 * 1024  # KiB
+DELAY_MAX = 5           # seconds, with two processors for everybody in the test
+
+
+class Hostile:
+    def __init__(self, play):
+        self.process = subprocess.Popen(["node", NODE / "hostile.mjs", play], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline().split()[1])
+        self.url = f"ws://127.0.0.1:{self.port}"
+
+    def counts(self):
+        return json.loads(urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=20).read())
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def hostile():
+    made = []
+
+    def make(play):
+        made.append(Hostile(play))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def resident(service):
+    """KiB, at its largest."""
+    status = pathlib.Path(f"/proc/{service.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def spent(service):
+    """Seconds of processor time."""
+    fields = pathlib.Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def assert_small(service):
+    assert service.process.poll() is None, service.text()[-5000:]
+    if not SANITIZED:
+        assert resident(service) < MEMORY_MAX
+
+
+def assert_good_one_is_served(subscriber, wire, n=10):
+    """Jobs at the good relay arrive, each within the bound."""
+    for i in range(n):
+        event = wire.sign(kind=5970, content=f"{time.time()} {i}")
+        assert wire.publish(event)[0]
+        subscriber.until(lambda x: x[0] == "event" and x[4]["id"] == event["id"], DELAY_MAX)
+
+
+@pytest.fixture
+def between(hostile, make_service, ask, relay):
+    """between(play): pylon-relay with both, subscribed to jobs; the good one is live."""
+    wires = []
+
+    def make(play):
+        bad = hostile(play)
+        one = make_service([bad.url, relay.url], OFF)
+        subscriber = ask(one)
+        subscriber.send("subscribe", "jobs", JOBS, [])
+        subscriber.until(lambda x: x[:3] == ["live", "jobs", relay.url])
+        wires.append(connect_plain(relay.url))
+        return one, bad, subscriber, wires[-1]
+
+    yield make
+    for wire in wires:
+        wire.close()
+
+
+@pytest.mark.parametrize("play", [
+    "bad-signatures", "forged-signatures", "not-asked-for", "unknown-subscriptions", "large-events", "same-id",
+    "time-travel", "lying-ends", "closed-storm", "closed-slower", "notice-storm", "frames", "silent", "slow-upgrade",
+    "no-websocket", "endless-head", "close-at-once", "cut-at-once", "half-frame", "endless-auth",
+    "auth-that-never-helps"])
+def test_the_good_relay_is_served_beside(play, between):
+    one, bad, subscriber, wire = between(play)
+    wait_for(lambda: bad.counts()["connections"] > 0, 10, "it has been reached")
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        assert_good_one_is_served(subscriber, wire, 3)
+    assert_small(one)
+
+
+@pytest.mark.parametrize("play", ["close-at-once", "cut-at-once"])
+def test_a_relay_that_lets_us_in_only_to_close_is_tried_less_and_less(play, between):
+    one, bad, *_ = between(play)
+    begun = time.monotonic()
+    wait_for(lambda: bad.counts()["connections"] >= 6, 60, "it is tried again")
+    assert time.monotonic() - begun > 4
+    assert_small(one)
+
+
+@pytest.mark.parametrize("play", ["bad-signatures", "forged-signatures", "not-asked-for"])
+def test_a_flood_of_what_is_not_valid_has_a_fixed_price(play, between):
+    one, bad, subscriber, wire = between(play)
+    wait_for(lambda: "sends too much that is not valid" in one.text(), 20, "it is hung up on")
+    wait_for(lambda: bad.counts()["connections"] >= 2, 20, "and tried again")
+    before = spent(one)
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        assert_good_one_is_served(subscriber, wire, 3)
+    if not SANITIZED:
+        assert spent(one) - before < 1
+    assert_small(one)
+
+
+def test_a_storm_of_closed_is_one_line_in_the_log(between):
+    one, bad, subscriber, wire = between("closed-storm")
+    wait_for(lambda: "refuses a subscription" in one.text(), 10, "it is told")
+    assert_good_one_is_served(subscriber, wire)
+    assert one.text().count("refuses a subscription") == bad.counts()["connections"]
+
+
+def test_an_event_that_is_always_refused_for_want_of_a_name_is_not_sent_in_a_circle(between):
+    one, bad, subscriber, wire = between("auth-without-challenge")
+    subscriber.send("publish", json.dumps(wire.sign(kind=6970)), [bad.url], True)
+    assert subscriber.until(lambda x: x[0] == "published")[1] == 0
+    wait_for(lambda: bad.counts()["EVENT"] > 0, 10, "it is sent")
+    assert_good_one_is_served(subscriber, wire)
+    assert bad.counts()["EVENT"] == 1
+
+
+def test_answers_that_lie_end_in_one_verdict(between):
+    one, bad, subscriber, wire = between("lying-answers")
+    event = wire.sign(kind=6970)
+    subscriber.send("publish", json.dumps(event), [bad.url], True)
+    assert subscriber.until(lambda x: x[0] == "published")[1] == 0
+    said = subscriber.until(lambda x: x[0] == "outcome" and x[3] >= 0)
+    assert said[1:4] == [event["id"], bad.url, 0]
+    assert_good_one_is_served(subscriber, wire)
+    assert subscriber.quiet()
+
+
+@pytest.mark.skipif("start" not in os.environ.get("PYLON_WAYS", "start"), reason="needs the way \"start\"")
+@pytest.mark.parametrize("play, signatures", [("auth-that-never-helps", 1), ("endless-auth", 32)])
+def test_a_relay_that_asks_again_and_again_who_we_are(play, signatures, hostile, make_pylon, relay):
+    bad = hostile(play)
+    pylon = make_pylon("start", [bad.url, relay.url])
+    pylon.start()
+    wait_for(lambda: bad.counts()["REQ"] > 0, 10, "it is asked")
+    wire = connect_plain(relay.url)
+    for n in range(3):
+        wire.publish(job := wire.sign(kind=5970, **json.loads(mining_job(content=str(n)))))
+        wait_for(lambda: relay.results(job["id"]), 20, "the job is done")
+    assert bad.counts()["AUTH"] <= signatures
+    assert bad.counts()["REQ"] <= signatures + 1
+    assert bad.counts()["connections"] == 1
+    wire.close()
