@@ -16,6 +16,7 @@ typedef struct ErrorRow {
 static const ErrorRow rows[] = {
         { "AlreadyRunning", EXIT_FAILURE,     N_("`pylon stop` ends it.") },
         { "Ambiguous",      EXIT_FAILURE,     N_("Give more characters of the id.") },
+        { "BadEvent",       EXIT_FAILURE,     NULL },
         { "BadInput",       EXIT_USAGE,       NULL },
         { "Busy",           EXIT_UNAVAILABLE, N_("A limit is reached. Try again later.") },
         { "CannotCreate",   EXIT_CANTCREAT,   N_("Look at the free space and the owner of the folder.") },

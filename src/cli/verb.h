@@ -5,6 +5,9 @@
 int verb_config_check(Cli *cli);
 int verb_config_show(Cli *cli);
 int verb_earnings(Cli *cli);
+int verb_event_decode(Cli *cli);
+int verb_event_encode(Cli *cli);
+int verb_event_show(Cli *cli);
 int verb_init(Cli *cli);
 int verb_job_list(Cli *cli);
 int verb_job_show(Cli *cli);

@@ -3,6 +3,7 @@
 //   node customer.mjs post  RELAYS TEMPLATE...   signs one request per template, publishes each to all
 //   node customer.mjs watch RELAYS SECONDS ID... prints every answer to these requests until each has
 //                                                a result or an error, or the time is over (exit 1)
+//   node customer.mjs sign  - TEMPLATE...        only signs, and prints the events
 //   node customer.mjs buy   RELAYS SECONDS TEMPLATE...   post, then watch
 //
 // RELAYS are URLs joined with commas. A TEMPLATE is JSON: { kind, content, tags } and what is left out
@@ -69,6 +70,7 @@ function watch(ids, seconds) {
 
 let ok = true;
 if (verb === 'post') await post(rest.map(sign));
+else if (verb === 'sign') rest.map(sign).forEach(say);
 else if (verb === 'watch') ok = await watch(rest.slice(1), Number(rest[0]));
 else {
   const requests = rest.slice(1).map(sign);
