@@ -1,5 +1,6 @@
 """pylon-relay alone: its local relay against a websocket that is not ours, and its two sides against a
 relay and a service."""
+import asyncio
 import contextlib
 import json
 import os
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+import websockets
 
 from parts import BUILD, NODE, free_port, wait_for
 
@@ -652,6 +654,54 @@ def test_a_reload_moves_subscriptions(make_service, ask, relay, second_relay):
     wire.publish(event := wire.sign(kind=5970))
     assert service.until(lambda x: x[0] == "event")[4]["id"] == event["id"]
     wire.close()
+
+
+class Doorkeeper:
+    """A relay that takes events from those it knows only, and says so late."""
+
+    def __init__(self):
+        self.port, self.events, self.refused, self.keys = free_port(), [], 0, set()
+        self.ready = threading.Event()
+        threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True).start()
+        assert self.ready.wait(10)
+
+    async def _serve(self):
+        async with websockets.serve(self._talk, "127.0.0.1", self.port):
+            self.ready.set()
+            await asyncio.Future()
+
+    async def _talk(self, ws, *_):
+        known = False
+        await ws.send(json.dumps(["AUTH", "who"]))
+        async for line in ws:
+            m = json.loads(line)
+            if m[0] == "AUTH":
+                known = ["challenge", "who"] in m[1]["tags"] and m[1]["kind"] == 22242
+                self.keys.add(m[1]["pubkey"])
+                await ws.send(json.dumps(["OK", m[1]["id"], known, ""]))
+            elif m[0] == "EVENT" and known:
+                self.events.append(m[1]["id"])
+                await ws.send(json.dumps(["OK", m[1]["id"], True, ""]))
+            elif m[0] == "EVENT":
+                self.refused += 1
+                await ws.send(json.dumps(["OK", m[1]["id"], False, "auth-required: who are you"]))
+
+
+@pytest.mark.skipif("start" not in os.environ.get("PYLON_WAYS", "start"), reason="needs the way \"start\"")
+def test_events_that_need_a_name_are_sent_again_with_one(make_pylon, connect, relay):
+    door = Doorkeeper()
+    pylon = make_pylon("start", [relay.url])
+    pylon.start()
+    service = Lines(BUILD / "tests/integration/tool-relay", pylon.base / "run/relay.sock")
+    wire = connect_plain(relay.url)
+    events = [wire.sign(kind=6970, content=str(n)) for n in range(5)]
+    for event in events:
+        service.send("publish", json.dumps(event), [f"ws://127.0.0.1:{door.port}"], True)
+    seen = {service.until(lambda x: x[0] == "outcome" and x[3] == 1)[1] for _ in events}
+    assert seen == {e["id"] for e in events}
+    assert sorted(door.events) == sorted(seen) and 1 <= door.refused <= 5 and len(door.keys) == 1
+    wire.close()
+    service.close()
 
 
 @pytest.mark.skipif("start" not in os.environ.get("PYLON_WAYS", "start"), reason="needs the way \"start\"")
