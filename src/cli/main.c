@@ -33,6 +33,7 @@ static const Verb verbs[] = {
         { "event",  "decode",     "TEXT...",   N_("Say what is in an npub, note, nevent or the like"),     1, 64, true, verb_event_decode, "" },
         { "event",  "encode",     "TYPE VALUE", N_("Make an npub, note, nprofile, nevent or naddr"),       2, 2, true,  verb_event_encode, "relay" },
         { "event",  "show",       "FILE|-",    N_("Check an event and show what is in it"),                1, 1, true,  verb_event_show,   "" },
+        { "relay",  "list",       "",          N_("List the relays and what they say"),                    0, 0, false, verb_relay_list,   "" },
         { NULL,     "earnings",   "",          N_("Show what was earned"),                                 0, 0, false, verb_earnings,     "limit" },
         { "config", "check",      "",          N_("Say all that is wrong with the configuration"),         0, 0, true,  verb_config_check, "" },
         { "config", "show",       "",          N_("Print every setting with the value in effect"),         0, 0, false, verb_config_show,  "" },

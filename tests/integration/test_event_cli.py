@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from parts import BUILD, customer
+from parts import BUILD, customer, wait_for
 
 PYLON = BUILD / "src/cli/pylon"
 # NIP-19's own examples
@@ -95,3 +95,20 @@ def test_what_is_too_large_or_not_there_is_told(run):
     assert "too large" in run("event", "show", "-", stdin=" " * 200_000, expect=2).stderr
     assert '"nothing.json"' in run("event", "show", "nothing.json", expect=2).stderr
     assert run("event", "show", "-", stdin="", expect=1).stderr.startswith("This is no valid event")
+
+
+@pytest.fixture
+def online(make_pylon, relay):
+    """Pylon at a relay that is not ours."""
+    one = make_pylon("start", [relay.url])
+    one.start()
+    return one
+
+
+def test_relays_are_listed(online, relay):
+    def announced():
+        [line] = online.json("relay", "list")
+        return line["events_accepted"] > 0 and line
+    line = wait_for(announced, 10, "the provider has told the relay of itself")
+    assert line["url"] == relay.url and line["state"] == "up" and line["error"] is None
+    assert relay.url in online.run("relay", "list").stdout
