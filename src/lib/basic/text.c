@@ -35,6 +35,14 @@ static bool utf8_char_is_valid(const unsigned char *p, size_t n, uint32_t lowest
         return code >= lowest && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
 }
 
+/* Eight characters of ASCII at once: most texts are nothing else. */
+static bool eight_are_ascii(const unsigned char *p) {
+        uint64_t w;
+
+        memcpy(&w, p, sizeof(w));
+        return (w & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool utf8_is_valid(const char *s, size_t size) {
         const unsigned char *p = (const unsigned char *) s, *end = p + size;
 
@@ -42,6 +50,10 @@ bool utf8_is_valid(const char *s, size_t size) {
                 uint32_t lowest;
                 size_t n;
 
+                if (end - p >= 8 && eight_are_ascii(p)) {
+                        p += 8;
+                        continue;
+                }
                 if (*p < 0x80) {
                         p++;
                         continue;

@@ -64,10 +64,10 @@ static unsigned spare_cores(void) {
 static void small_remove(PowBackend *b, PowWork *w) {
         PowWork **p = &b->small;
 
-        while (*p && *p != w)
+        if (!w->next && b->small_end != &w->next)
+                return; /* it is not in the list */
+        while (*p != w)
                 p = &(*p)->next;
-        if (!*p)
-                return;
 
         *p = TAKE_PTR(w->next);
         if (!*p)
