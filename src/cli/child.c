@@ -224,7 +224,7 @@ static int child_on_exit(_unused_ sd_event_source *source, const siginfo_t *si, 
 
         if (c->state == CHILD_STOPPING) {
                 child_enter(c, CHILD_STOPPED);
-        } else if (success && !c->says_it_stops) {
+        } else if (success && !c->says_it_stops && c->state == CHILD_RUNNING) {
                 c->pause = 0;
                 c->status[0] = '\0';
                 child_enter(c, CHILD_LISTENING); /* it had nothing to do */
