@@ -37,6 +37,7 @@ typedef struct Cli {
 
 /* Says an error: "name" is its row in the table of hints (error.c), the text is a sentence. */
 int cli_fail(const Cli *cli, const char *name, const char *format, ...) _printf_(3, 4);
+int cli_check_text(const Cli *cli, const char *text); /* what travels on a bus is UTF-8 */
 int cli_out_of_memory(const Cli *cli);
 /* A line for people, which --json leaves out. */
 void cli_say(const Cli *cli, const char *format, ...) _printf_(2, 3);

@@ -114,6 +114,12 @@ int cli_fail(const Cli *cli, const char *name, const char *format, ...) {
         return error_exit_code(name);
 }
 
+int cli_check_text(const Cli *cli, const char *text) {
+        if (utf8_is_valid(text, strlen(text)))
+                return EXIT_SUCCESS;
+        return cli_fail(cli, "Usage", _("\"%s\" is not UTF-8."), text);
+}
+
 int cli_out_of_memory(const Cli *cli) {
         return cli_fail(cli, "NoMemory", "%s", _("There is not enough memory."));
 }

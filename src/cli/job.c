@@ -90,6 +90,9 @@ int verb_job_list(Cli *cli) {
         CallError error;
         int r;
 
+        r = cli_check_text(cli, cli->args.state ?: "");
+        if (r != EXIT_SUCCESS)
+                return r;
         r = remote_open(cli, "store", &store, &error);
         if (r >= 0)
                 r = remote_call(&store, "ListJobs", &reply, &error, "sux", cli->args.state ?: "",
@@ -218,6 +221,9 @@ int verb_job_show(Cli *cli) {
         CallError error;
         int r;
 
+        r = cli_check_text(cli, cli->args.rest[0]);
+        if (r != EXIT_SUCCESS)
+                return r;
         r = remote_open(cli, "store", &store, &error);
         if (r >= 0)
                 r = remote_call(&store, "GetJob", &reply, &error, "s", cli->args.rest[0]);

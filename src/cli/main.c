@@ -1,5 +1,6 @@
 /* pylon: the table of verbs, which is dispatch, help and completion, and what the man page is
  * checked against; and the table of options, from which each verb takes its own. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
@@ -384,15 +385,34 @@ static int run(Cli *cli, int argc, char *argv[]) {
         }
         verb = find_verb(argv, n);
         if (!verb)
-                return unknown_verb(cli, argv, n);
+                return unknown_verb(cli, argv, n > 1 && argv[1][0] == '-' ? 1 : n);
         /* The last word of the verb stands where getopt expects the program. */
         return run_verb(cli, verb, n - (verb->group != NULL), argv + (verb->group != NULL));
+}
+
+/* A file that is opened later must not become what we print into. To a stream that was closed
+ * nothing can be written, and that is told at the end. */
+static void keep_streams(void) {
+        static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0)
+                        (void) open("/dev/null", modes[fd]); /* takes the lowest number */
+}
+
+/* Who asked for something and did not get it shall hear so, and a script not go on. */
+static int check_output(int r) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return r;
+        (void) fprintf(stderr, "%s\n", _("Not everything could be written to standard output."));
+        return r != EXIT_SUCCESS ? r : EXIT_FAILURE;
 }
 
 int main(int argc, char *argv[]) {
         Cli cli = { .args.json = wants_json(argc, argv) };
         int r;
 
+        keep_streams();
         /* Not LC_NUMERIC: numbers in files are not written for people. */
         (void) setlocale(LC_CTYPE, "");
         (void) setlocale(LC_MESSAGES, "");
@@ -401,7 +421,7 @@ int main(int argc, char *argv[]) {
         log_open("pylon");
         (void) umask(0077); /* whatever is made here is its owner's only */
 
-        r = run(&cli, argc, argv);
+        r = check_output(run(&cli, argc, argv));
         cli_done(&cli);
         return r;
 }

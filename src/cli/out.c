@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "basic/json.h"
+#include "basic/text.h"
 
 #define DEPTH_MAX 63
 
@@ -48,10 +49,26 @@ void out_end(Out *o) {
         o->comma = true;
 }
 
+/* A path may be any bytes; JSON is UTF-8. */
+static int write_text(Out *o, const char *value) {
+        _cleanup_free_ char *copy = NULL;
+        size_t n = strlen(value);
+
+        if (utf8_is_valid(value, n))
+                return json_write_string(&o->buffer, value, n);
+
+        copy = strdup(value);
+        if (!copy)
+                return -ENOMEM;
+        for (char *p = copy; *p; p++)
+                if (*p & 0x80)
+                        *p = '?';
+        return json_write_string(&o->buffer, copy, n);
+}
+
 void out_text(Out *o, const char *key, const char *value) {
         begin(o, key);
-        note(o, value ? json_write_string(&o->buffer, value, strlen(value))
-                      : buffer_add_string(&o->buffer, "null"));
+        note(o, value ? write_text(o, value) : buffer_add_string(&o->buffer, "null"));
 }
 
 void out_number(Out *o, const char *key, int64_t value) {

@@ -14,6 +14,7 @@
 
 #define KIND_POW        5970
 #define POW_DEFAULT     16
+#define POW_MAX         256
 #define TIMEOUT_DEFAULT (5 * MIN_)
 #define ANSWER_EXTRA    (10 * SEC) /* the host's own deadline comes first */
 
@@ -67,10 +68,15 @@ static int prepare(const Cli *cli, Purchase *p) {
         uint8_t key[32];
         int r;
 
+        r = cli_check_text(cli, text);
+        if (r != EXIT_SUCCESS)
+                return r;
         p->cli = cli;
         p->kind = a->kind > 0 ? (uint16_t) MIN(a->kind, 65535U) : KIND_POW;
         if (p->kind < 5000 || p->kind > 5999)
                 return cli_fail(cli, "Usage", "%s", _("Requests are of kinds 5000 to 5999."));
+        if (a->pow > POW_MAX)
+                return cli_fail(cli, "Usage", _("An event's id has %d bits."), POW_MAX);
         if (a->pow > 0 && p->kind != KIND_POW)
                 return cli_fail(cli, "Usage", "%s", _("--pow belongs to kind 5970."));
         if (a->provider) {

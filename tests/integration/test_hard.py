@@ -2,6 +2,7 @@
 import json
 import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -66,3 +67,46 @@ def test_a_service_that_ends_at_once_is_not_started_in_a_storm(pylon):
         began = len(count.read_text())
         time.sleep(2)
         assert len(count.read_text()) - began < 10
+
+
+def shell(pylon, redirection, *args):
+    return subprocess.run(["bash", "-c", f'"$@" {redirection}', "sh", *pylon.command(*args)], capture_output=True,
+                          timeout=60, check=False)
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("args", [["config", "show"], ["config", "show", "--json"], ["--help"], ["--version"]])
+def test_what_could_not_be_printed_is_no_success(pylon, redirection, args):
+    done = shell(pylon, redirection, *args)
+    assert done.returncode == 1
+    assert b"standard output" in done.stderr
+
+
+def test_a_backup_is_not_what_is_printed_into(pylon):
+    pylon.start()
+    copy = pylon.home / "copy.db"
+    shell(pylon, ">&-", "store", "backup", copy)
+    assert copy.read_bytes().startswith(b"SQLite format 3")
+    assert b"copied" not in copy.read_bytes()
+
+
+@pytest.mark.parametrize("args", [["job", "show"], ["job", "submit"], ["job", "list", "--state"], ["nonsense"]])
+def test_an_argument_that_is_no_text_is_told_so(pylon, args):
+    done = pylon.run(*args, b"\xff\xfeabcdefgh", "--json", expect=2)
+    assert json.loads(done.stdout)["error"]["name"] == "Usage"
+
+
+def test_a_home_that_is_no_text_does_not_spoil_the_document(pylon):
+    home = str(pylon.home).encode() + b"/\xff"
+    done = subprocess.run([BUILD / "src/cli/pylon", "--user", "config", "check", "--json"],
+                          env={b"HOME": home}, capture_output=True, check=True)
+    assert json.loads(done.stdout)["valid"]
+
+
+def test_a_group_alone_wants_its_second_word(pylon):
+    done = pylon.run("job", "--json", expect=2)
+    assert "second word" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_more_bits_than_an_id_has_are_not_ordered(pylon):
+    assert "256" in pylon.run("job", "submit", "x", "--pow", "257", expect=2).stderr

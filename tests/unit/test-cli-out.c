@@ -23,6 +23,13 @@ static void objects_and_lists_have_their_commas(_unused_ void **state) {
                         "{\"a\":\"x\\\"\\n\",\"list\":[-1,{},[],true],\"n\":null,\"r\":{\"k\":1}}");
 }
 
+static void bytes_that_are_no_text_do_not_spoil_the_document(_unused_ void **state) {
+        _cleanup_(out_done) Out o = OUT_INIT;
+
+        out_text(&o, NULL, "/tmp/\xff\xc3");
+        assert_string_equal(o.buffer.data, "\"/tmp/??\"");
+}
+
 static void a_failure_is_remembered(_unused_ void **state) {
         _cleanup_(out_done) Out o = { .buffer = { .max = 4 } };
 
@@ -35,6 +42,7 @@ static void a_failure_is_remembered(_unused_ void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(objects_and_lists_have_their_commas),
+                cmocka_unit_test(bytes_that_are_no_text_do_not_spoil_the_document),
                 cmocka_unit_test(a_failure_is_remembered),
         };
 
