@@ -53,6 +53,19 @@ def test_the_job(pylon, relay):
     assert pylon.json("earnings")
 
 
+@pytest.mark.parametrize("scheme", ["nip44", "nip04"])
+def test_an_encrypted_job_is_answered_in_the_same_scheme(pylon, relay, scheme):
+    (announcement,) = wait_for(lambda: relay.events(31990), 20, "the announcement")
+    template = {**json.loads(mining_job(10)), "scheme": scheme, "to": announcement["pubkey"]}
+    lines = customer("buy", relay.url, 20, json.dumps(template))
+    (request,) = requests(lines)
+    (result,) = [line for line in lines if "event" in line and line["event"]["kind"] == 6970]
+    assert "hello" not in json.dumps([request, result["event"]])
+    assert ("?iv=" in result["event"]["content"]) == (scheme == "nip04")
+    assert mined_bits({"content": result["opened"]}) >= 10
+    assert ["encrypted"] in result["event"]["tags"]
+
+
 def test_a_job_may_hold_characters_that_d_bus_does_not_carry(pylon, relay):
     template = json.loads(mining_job(8))
     template["tags"].append(["t", "\ufffe\ufdd0\U0001ffff"])

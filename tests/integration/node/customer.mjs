@@ -7,7 +7,10 @@
 //   node customer.mjs buy   RELAYS SECONDS TEMPLATE...   post, then watch
 //
 // RELAYS are URLs joined with commas. A TEMPLATE is JSON: { kind, content, tags } and what is left out
-// has a default. One JSON line for each thing that happened: {"request":…} {"relay":…,"event":…}.
+// has a default. With { scheme, to } its tags go encrypted (nip44 or nip04) to that key, and what the
+// answers say encrypted is printed as "opened". One JSON line for each thing that happened: {"request":…} {"relay":…,"event":…}.
+import * as nip04 from 'nostr-tools/nip04';
+import * as nip44 from 'nostr-tools/nip44';
 import { finalizeEvent, generateSecretKey, verifyEvent } from 'nostr-tools/pure';
 import { Relay, useWebSocketImplementation } from 'nostr-tools/relay';
 import WebSocket from 'ws';
@@ -19,8 +22,22 @@ const urls = relays.split(',');
 const say = thing => console.log(JSON.stringify(thing));
 const key = process.env.CUSTOMER_KEY ? Uint8Array.from(Buffer.from(process.env.CUSTOMER_KEY, 'hex')) : generateSecretKey();
 
+const schemes = {
+  nip44: {
+    seal: (peer, text) => nip44.encrypt(text, nip44.getConversationKey(key, peer)),
+    open: (peer, text) => nip44.decrypt(text, nip44.getConversationKey(key, peer)),
+  },
+  nip04: { seal: (peer, text) => nip04.encrypt(key, peer, text), open: (peer, text) => nip04.decrypt(key, peer, text) },
+};
+const opened = async e => !e.content || !e.tags.some(t => t[0] === 'encrypted') ? undefined
+  : schemes[e.content.includes('?iv=') ? 'nip04' : 'nip44'].open(e.pubkey, e.content);
+
 function sign(text) {
-  const template = JSON.parse(text);
+  const { scheme, to, ...template } = JSON.parse(text);
+  if (scheme) {
+    template.content = schemes[scheme].seal(to, JSON.stringify(template.tags));
+    template.tags = [['p', to], ['encrypted']];
+  }
   return finalizeEvent({ kind: 5970, created_at: Math.floor(Date.now() / 1000), content: '', tags: [], ...template }, key);
 }
 
@@ -45,10 +62,10 @@ async function watchOne(url, open, finish) {
       const relay = await Relay.connect(url);
       const closed = new Promise(resolve => { relay.onclose = resolve; });
       relay.subscribe([{ '#e': ids }], {
-        onevent(event) {
+        async onevent(event) {
           if (seen.has(event.id) || event.kind < 6000 || event.kind > 7000) return;
           seen.add(event.id);
-          say({ relay: url, event, verified: verifyEvent(event) });
+          say({ relay: url, event, verified: verifyEvent(event), opened: await opened(event) });
           if (isOver(event)) for (const t of event.tags) if (t[0] === 'e') open.delete(t[1]);
           if (open.size === 0) finish();
         },
