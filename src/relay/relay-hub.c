@@ -39,7 +39,9 @@ static bool hub_deliver(Hub *h, Upstream *u, Seen *seen, Event *e) {
                 if (!s || !subscription_uses(s, u) || !interest_matches(&s->interest, e))
                         continue;
                 wanted = true;
-                if (!(seen->slots & bit) && subscription_push(s, u, e))
+                if (seen->slots & bit)
+                        subscription_heard(s, u, seen->created_at);
+                else if (subscription_push(s, u, e))
                         seen->slots |= bit;
         }
         return wanted;
@@ -58,8 +60,10 @@ HubVerdict hub_event(Hub *h, Upstream *u, Subscription *s, const char *json, siz
                 return HUB_BAD;
         }
         *ret_created_at = seen->created_at;
-        if (r == 1 && (seen->slots & (UINT64_C(1) << s->slot)))
+        if (r == 1 && (seen->slots & (UINT64_C(1) << s->slot))) {
+                subscription_heard(s, u, seen->created_at);
                 return HUB_KNOWN;
+        }
 
         if (seen->event)
                 e = event_ref(seen->event);

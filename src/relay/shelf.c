@@ -42,7 +42,9 @@ static const char *const texts[_Q_MAX] = {
         [Q_WATERMARK_SET]       = "INSERT INTO watermark VALUES (?, ?, ?)"
                                   " ON CONFLICT DO UPDATE SET at = excluded.at",
         [Q_SEEN_ADD]            = "INSERT OR IGNORE INTO seen (subscription, id, at) VALUES (?, ?, ?)",
-        [Q_SEEN_PRUNE]          = "DELETE FROM seen WHERE subscription = ? AND at < ?",
+        [Q_SEEN_PRUNE]          = "DELETE FROM seen WHERE subscription = ?1 AND at < max(?2, ifnull("
+                                  "(SELECT at FROM seen WHERE subscription = ?1"
+                                  " ORDER BY at DESC LIMIT 1 OFFSET 131072), 0))",
         [Q_SEEN]                = "SELECT id, at FROM seen WHERE subscription = ? ORDER BY at",
         [Q_OUTBOX_ADD]          = "INSERT INTO outbox (id, owner, relays, json, expires_at)"
                                   " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -26,6 +26,7 @@ int shelf_subscription_forget(Shelf *s, const char *role, const char *name);
 int64_t shelf_watermark(Shelf *s, int64_t subscription, const char *relay); /* 0: none */
 int shelf_set_watermark(Shelf *s, int64_t subscription, const char *relay, int64_t at);
 int shelf_add_seen(Shelf *s, int64_t subscription, const uint8_t id[static 32], int64_t at);
+/* Those before a time, and the oldest of more than the relay can keep in memory. */
 int shelf_prune_seen(Shelf *s, int64_t subscription, int64_t before);
 int shelf_each_seen(Shelf *s, int64_t subscription,
                 int (*each)(const uint8_t id[static 32], int64_t at, void *userdata),

@@ -4,13 +4,14 @@
 #include "bus/text.h"
 #include "relay-hub.h"
 
-#define OVERLAP       60
+#define OVERLAP       (15 * 60)       /* how far behind a stranger's clock may be */
 #define OVERLAP_WRAPS (3 * 24 * 3600) /* NIP-59: gift wraps are back-dated by up to two days */
 #define GAP_REACH     (15 * 60)
 #define ROOM          (SUBSCRIPTION_WINDOW / 2)
 #define SIGNAL_EVENTS 256
 #define SIGNAL_BYTES  (1024 * 1024)
 #define PRUNE_EVERY   30
+#define FUTURE_MAX    (15 * 60) /* later ones are remembered as if they were from then */
 
 static int64_t subscription_overlap(const Subscription *s) {
         return interest_names_kind(&s->interest, 1059) ? OVERLAP_WRAPS : OVERLAP;
@@ -154,8 +155,24 @@ void subscription_begins(Subscription *s, const Upstream *u) {
                 r->complete = r->settled = false;
 }
 
+void subscription_heard(Subscription *s, const Upstream *u, int64_t created_at) {
+        SubRelay *r = sub_relay(s, u);
+
+        if (r)
+                r->heard = MAX(r->heard, created_at);
+}
+
+/* What was heard of and is not acknowledged. */
+static int64_t oldest_pending(Subscription *s) {
+        int64_t oldest = INT64_MAX;
+
+        for (size_t i = 0; i < s->n; i++)
+                oldest = MIN(oldest, event_created_at(pending_at(s, i)->event));
+        return oldest;
+}
+
 /* All up to here has been handed over; the mark follows when that much is acknowledged. */
-static void sub_relay_settle(Subscription *s, SubRelay *r) {
+static void sub_relay_settle(Subscription *s, SubRelay *r, int64_t oldest) {
         uint64_t acknowledged = s->n > 0 ? pending_at(s, 0)->seq - 1 : s->next_seq - 1;
         int64_t mark;
 
@@ -165,7 +182,9 @@ static void sub_relay_settle(Subscription *s, SubRelay *r) {
                 return;
 
         r->settled = true;
-        mark = MIN(r->seen, hub_now()); /* strangers choose the time in their events */
+        /* Strangers choose the time in their events. */
+        mark = MIN(r->heard, hub_now());
+        mark = MIN(mark, oldest);
         if (mark <= r->mark)
                 return;
         if (shelf_set_watermark(s->hub->shelf, s->id, upstream_url(r->upstream), mark) >= 0)
@@ -222,6 +241,7 @@ bool subscription_push(Subscription *s, Upstream *u, Event *e) {
         *pending_at(s, s->n++) =
                         (Pending){ .seq = s->next_seq++, .upstream = u, .event = event_ref(e) };
         s->bytes += size;
+        subscription_heard(s, u, event_created_at(e));
         hub_want_flush(s->hub);
         return true;
 }
@@ -276,27 +296,40 @@ void subscription_flush(Subscription *s) {
 
 /* What was left out is asked for again, from the oldest on. */
 static void subscription_fill_gap(Subscription *s) {
-        for (size_t i = 0; i < s->n_relays; i++)
+        for (size_t i = 0; i < s->n_relays; i++) {
+                /* A relay that is away now may have said meanwhile that all was there. */
+                subscription_begins(s, s->relays[i].upstream);
                 upstream_subscribe(s->relays[i].upstream, s);
+        }
         s->gap = false;
 }
 
-static int subscription_drop_first(Subscription *s) {
+static int subscription_note_seen(Subscription *s, const Event *e) {
+        return shelf_add_seen(s->hub->shelf, s->id, event_id(e),
+                        MIN(event_created_at(e), hub_now() + FUTURE_MAX));
+}
+
+static void subscription_drop_first(Subscription *s) {
         Pending *p = pending_at(s, 0);
-        SubRelay *r = p->upstream ? sub_relay(s, p->upstream) : NULL;
         size_t size;
-        int e;
 
         (void) event_json(p->event, &size);
-        e = shelf_add_seen(s->hub->shelf, s->id, event_id(p->event), event_created_at(p->event));
-        if (r)
-                r->seen = MAX(r->seen, event_created_at(p->event));
         p->event = event_unref(p->event);
         s->bytes -= size;
         s->first = (s->first + 1) % SUBSCRIPTION_WINDOW;
         s->n--;
         s->n_sent -= s->n_sent > 0;
-        return e;
+}
+
+/* What cannot be noted is done with all the same: else the window would stay full for ever. It
+ * comes once more after a restart. */
+static int subscription_drop_until(Subscription *s, uint64_t seq, int error) {
+        while (s->n_sent > 0 && pending_at(s, 0)->seq <= seq) {
+                if (error >= 0)
+                        error = subscription_note_seen(s, pending_at(s, 0)->event);
+                subscription_drop_first(s);
+        }
+        return error;
 }
 
 /* What a relay that was away for longer brings again is known to the consumer. */
@@ -311,21 +344,24 @@ static int subscription_prune(Subscription *s) {
         return shelf_prune_seen(s->hub->shelf, s->id, newest - subscription_overlap(s));
 }
 
-void subscription_acknowledge(Subscription *s, uint64_t seq) {
-        int r;
+static int subscription_settle(Subscription *s) {
+        int64_t oldest = oldest_pending(s);
 
-        r = shelf_begin(s->hub->shelf);
-        if (r < 0) {
-                log_debug("What was acknowledged is not noted: %s", sql_reason(r));
-                return;
-        }
-        while (s->n_sent > 0 && pending_at(s, 0)->seq <= seq && r >= 0)
-                r = subscription_drop_first(s);
-        for (size_t i = 0; i < s->n_relays && r >= 0; i++)
-                sub_relay_settle(s, s->relays + i);
+        for (size_t i = 0; i < s->n_relays; i++)
+                sub_relay_settle(s, s->relays + i, oldest);
+        return subscription_prune(s);
+}
+
+void subscription_acknowledge(Subscription *s, uint64_t seq) {
+        int begun = shelf_begin(s->hub->shelf), r;
+
+        r = subscription_drop_until(s, seq, begun);
         if (r >= 0)
-                r = subscription_prune(s);
-        shelf_end(s->hub->shelf, r);
+                r = subscription_settle(s);
+        if (r < 0)
+                log_debug("What was acknowledged is not noted: %s", sql_reason(r));
+        if (begun >= 0)
+                shelf_end(s->hub->shelf, r);
 
         if (!subscription_has_room(s))
                 return;

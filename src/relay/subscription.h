@@ -15,7 +15,7 @@
 typedef struct SubRelay {
         Upstream *upstream;
         int64_t mark;  /* on disk: all before it has been acknowledged */
-        int64_t seen;  /* newest created_at that was acknowledged */
+        int64_t heard; /* newest created_at of what it brought, first or after others */
         bool complete; /* all stored events have been handed over */
         bool settled;  /* and acknowledged: the mark may follow */
         uint64_t complete_seq;
@@ -69,6 +69,8 @@ void subscription_begins(Subscription *s, const Upstream *u);
 void subscription_complete(Subscription *s, const Upstream *u);
 bool subscription_has_room(const Subscription *s); /* for a page of stored events */
 
+/* The relay brought, also, an event that the subscriber has. */
+void subscription_heard(Subscription *s, const Upstream *u, int64_t created_at);
 /* Matching is the caller's. false: the window is full, and the gap is noted. */
 bool subscription_push(Subscription *s, Upstream *u, Event *e);
 void subscription_flush(Subscription *s); /* sends what waits */

@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import pathlib
+import queue
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.request
@@ -12,7 +14,7 @@ import urllib.request
 import pytest
 
 from parts import BUILD, NODE, mining_job, wait_for
-from test_relay import OFF, Wire, ask, can_connect, connect, connect_plain, make_service, service  # noqa: F401
+from test_relay import OFF, Wire, ask, can_connect, connect, connect_plain, make_service, rows, service  # noqa: F401
 
 SANITIZED = "__asan_init" in subprocess.run(["nm", "-D", BUILD / "src/relay/pylon-relay"], capture_output=True,
                                             text=True).stdout
@@ -173,3 +175,88 @@ def test_a_relay_that_asks_again_and_again_who_we_are(play, signatures, hostile,
     assert bad.counts()["REQ"] <= signatures + 1
     assert bad.counts()["connections"] == 1
     wire.close()
+
+
+# ---- what the relay itself must not lose
+
+
+@pytest.fixture
+def wire(relay):
+    one = connect_plain(relay.url)
+    yield one
+    one.close()
+
+
+def acknowledge(subscriber, one, got, n_seen):
+    subscriber.send("ack", "jobs", got[2])
+    wait_for(lambda: rows(one, "select count(*) from seen")[0][0] == n_seen, 5, "it is noted")
+
+
+def test_a_clock_that_is_behind_costs_nobody_a_job(make_service, ask, relay, wire):
+    """The watermark follows the newest event; jobs of a slower clock come before it."""
+    one = make_service([relay.url], OFF)
+    subscriber = ask(one)
+    subscriber.send("subscribe", "jobs", JOBS, [])
+    subscriber.until(lambda x: x[0] == "live")
+    wire.publish(wire.sign(kind=5970, content="of our time"))
+    wire.publish(not_done := wire.sign(kind=5970, content="heard", created_at=int(time.time()) - 600))
+    got = [subscriber.until(lambda x: x[0] == "event") for _ in range(2)]
+    acknowledge(subscriber, one, got[0], 1)
+    one.kill()
+    subscriber.close()
+    wire.publish(missed := wire.sign(kind=5970, content="missed", created_at=int(time.time()) - 600))
+    one.start()
+    subscriber = ask(one)
+    subscriber.send("subscribe", "jobs", JOBS, [])
+    ids = {subscriber.until(lambda x: x[0] == "event")[4]["id"] for _ in range(2)}
+    assert ids == {not_done["id"], missed["id"]}
+    subscriber.until(lambda x: x[0] == "live")
+    assert subscriber.quiet()
+
+
+def test_a_relay_that_is_always_second_has_a_watermark_too(make_service, ask, relay, second_relay, wire):
+    one = make_service([relay.url, second_relay.url], OFF)
+    other = connect_plain(second_relay.url)
+    subscriber = ask(one)
+    subscriber.send("subscribe", "jobs", JOBS, [])
+    for _ in range(2):
+        subscriber.until(lambda x: x[0] == "live")
+    later = int(time.time()) + 2
+    for n in range(2):
+        wait_for(lambda: time.time() > later + n, 5, "the time of the event")
+        event = wire.sign(kind=5970, content=str(n), created_at=later + n)
+        wire.publish(event)
+        got = subscriber.until(lambda x: x[0] == "event")
+        assert got[3] == relay.url
+        other.publish(event)
+        acknowledge(subscriber, one, got, n + 1)
+    marks = dict(rows(one, "select relay, at from watermark"))
+    assert set(marks) == {relay.url, second_relay.url}
+    assert all(later <= mark <= later + 1 for mark in marks.values())
+    other.close()
+
+
+def test_a_locked_database_makes_no_subscriber_deaf(make_service, ask, relay, wire):
+    """The window is full, and just then somebody's sqlite3 shell holds the lock."""
+    one = make_service([relay.url], OFF)
+    subscriber = ask(one)
+    subscriber.send("subscribe", "jobs", JOBS, [])
+    subscriber.until(lambda x: x[0] == "live")
+    now = int(time.time())
+    sent = [wire.sign(kind=5970, content=f"{n}" + "x" * 100000, created_at=now - n) for n in range(180)]
+    for event in sent:
+        assert wire.publish(event)[0]
+    got = []
+    with contextlib.suppress(queue.Empty):
+        while True:
+            got.append(subscriber.next(2))
+    assert len(got) < len(sent)
+    with contextlib.closing(sqlite3.connect(one.base / "relay.db", timeout=10, isolation_level=None)) as db:
+        db.execute("begin immediate")
+        subscriber.send("ack", "jobs", got[-1][2])
+        wait_for(lambda: "is not noted" in one.text(), 10, "it cannot be noted")
+        db.execute("rollback")
+    while len(got) < len(sent):
+        got.append(subscriber.until(lambda x: x[0] == "event"))
+        subscriber.send("ack", "jobs", got[-1][2])
+    assert {g[4]["id"] for g in got} == {e["id"] for e in sent}
