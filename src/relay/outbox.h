@@ -37,7 +37,7 @@ struct Letter {
         char *owner; /* the role of its publisher */
         char *json;
         size_t size;
-        bool durable;
+        bool durable, kept; /* kept: durable, and the commit is done */
         int64_t expires_at; /* seconds */
         size_t n_targets, n_open;
         bool unsaved; /* in the list of those with unsaved verdicts */

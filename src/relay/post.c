@@ -136,9 +136,22 @@ static int targets(Hub *h, char **urls, OutRelay *ret[static OUTBOX_RELAYS_MAX],
         return -ENODEV;
 }
 
-static int letter_save(Hub *h, const Letter *l) {
+static int ids_add(PostIds *ids, const uint8_t id[static 32]) {
+        uint8_t(*list)[32];
+
+        if ((ids->n & (ids->n - 1)) == 0) {
+                list = reallocarray(ids->list, ids->n == 0 ? 1 : 2 * ids->n, sizeof(*list));
+                if (!list)
+                        return -ENOMEM;
+                ids->list = list;
+        }
+        memcpy(ids->list[ids->n++], id, sizeof(*ids->list));
+        return 0;
+}
+
+static int letter_save(Hub *h, const Letter *l, PostIds *ids) {
         _cleanup_buffer_ Buffer urls;
-        int r = 0;
+        int r = ids_add(ids, l->id);
 
         buffer_init(&urls, OUTBOX_RELAYS_MAX * (URL_MAX + 1));
         for (size_t i = 0; i < l->n_targets && r >= 0; i++)
@@ -151,13 +164,26 @@ static int letter_save(Hub *h, const Letter *l) {
                                                                   .expires_at = l->expires_at });
 }
 
+void post_settle(Hub *h, const PostIds *ids, bool kept) {
+        for (size_t i = 0; i < ids->n; i++) {
+                Letter *l = outbox_find(h->outbox, ids->list[i]);
+
+                if (!l || l->kept)
+                        continue;
+                if (kept)
+                        l->kept = true;
+                else
+                        outbox_remove(h->outbox, l);
+        }
+}
+
 /* The same event again: what is known of it is told again. */
-static int publish_again(Hub *h, Letter *l, const char *role, bool durable) {
+static int publish_again(Hub *h, Letter *l, const char *role, bool durable, PostIds *ids) {
         Owner *o = owner_find(h, role);
         int r = 0;
 
         if (durable && !l->durable) {
-                r = letter_save(h, l);
+                r = letter_save(h, l, ids);
                 l->durable = r >= 0;
         }
         for (size_t i = 0; i < l->n_targets && o; i++)
@@ -167,7 +193,7 @@ static int publish_again(Hub *h, Letter *l, const char *role, bool durable) {
 }
 
 int post_publish(Hub *h, const char *role, const char *json, char **urls, bool durable,
-                const char **reterr) {
+                PostIds *ids, const char **reterr) {
         _cleanup_(event_unrefp) Event *e = NULL;
         OutRelay *relays[OUTBOX_RELAYS_MAX];
         LetterInfo info;
@@ -182,7 +208,7 @@ int post_publish(Hub *h, const char *role, const char *json, char **urls, bool d
         durable = durable && kind_class(event_kind(e)) != KIND_EPHEMERAL;
         l = outbox_find(h->outbox, event_id(e));
         if (l)
-                return publish_again(h, l, role, durable);
+                return publish_again(h, l, role, durable, ids);
         r = targets(h, urls, relays, &n, reterr);
         if (r < 0)
                 return r;
@@ -200,7 +226,7 @@ int post_publish(Hub *h, const char *role, const char *json, char **urls, bool d
         if (r < 0 || !durable)
                 return r;
 
-        r = letter_save(h, l);
+        r = letter_save(h, l, ids);
         if (r < 0) {
                 *reterr = sql_reason(r);
                 outbox_remove(h->outbox, l);
@@ -282,6 +308,8 @@ static int on_letter(const ShelfLetter *letter, void *userdata) {
                                         .relays = relays,
                                         .n_relays = n },
                         &l);
+        if (r >= 0)
+                l->kept = true;
         return r == -ENOBUFS ? 0
                              : r; /* the maximum was lowered: the rest comes at the next start */
 }

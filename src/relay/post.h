@@ -15,6 +15,12 @@ typedef struct Owner {
         unsigned n_outcomes;
 } Owner;
 
+/* What one request of the shelf saves. */
+typedef struct PostIds {
+        uint8_t (*list)[32];
+        size_t n;
+} PostIds;
+
 extern const OutboxHandler post_handler;
 
 int post_load(Hub *h); /* what the last run left */
@@ -22,9 +28,11 @@ void post_free(Hub *h);
 
 /* The connection gets outcomes from here on, and those at once which were not forgotten. */
 int post_own(Hub *h, sd_bus *bus, const char *role);
-/* Adds to the outbox and, where durable, to the open request of the shelf. */
+/* Adds to the outbox and, where durable, to the open request of the shelf and to its ids. */
 int post_publish(Hub *h, const char *role, const char *json, char **urls, bool durable,
-                const char **reterr);
+                PostIds *ids, const char **reterr);
+/* The request is over. What was not kept has never been in the outbox: its owner is told so. */
+void post_settle(Hub *h, const PostIds *ids, bool kept);
 void post_published(Hub *h); /* the batch is over: it may be sent */
 void post_forget(Hub *h, const char *role, const char *id_hex);
 

@@ -124,6 +124,7 @@ static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *e
 typedef struct Answering {
         Hub *hub;
         sd_bus_message *call, *reply;
+        PostIds ids;
 } Answering;
 
 static Answering *answering_free(Answering *a) {
@@ -131,6 +132,7 @@ static Answering *answering_free(Answering *a) {
                 return NULL;
         sd_bus_message_unref(a->call);
         sd_bus_message_unref(a->reply);
+        free(a->ids.list);
         return mfree(a);
 }
 DEFINE_CLEANUP(Answering, answering_free)
@@ -154,6 +156,7 @@ static void on_saved(int error, const char *reason, void *userdata) {
         _cleanup_(answering_freep) Answering *a = userdata;
         int r;
 
+        post_settle(a->hub, &a->ids, error >= 0);
         if (error < 0)
                 r = sd_bus_reply_method_errnof(
                                 a->call, -error, "The events could not be saved: %s.", reason);
@@ -164,8 +167,7 @@ static void on_saved(int error, const char *reason, void *userdata) {
         post_published(a->hub);
 }
 
-static int publish_one(Hub *h, sd_bus_message *m, const char *role, sd_bus_message *reply,
-                bool *any_durable) {
+static int publish_one(Answering *a, sd_bus_message *m, const char *role, bool *any_durable) {
         _cleanup_strv_ char **urls = NULL;
         const char *json, *reason = "";
         int durable, r, one;
@@ -183,26 +185,25 @@ static int publish_one(Hub *h, sd_bus_message *m, const char *role, sd_bus_messa
         if (r < 0)
                 return r;
 
-        one = post_publish(h, role, json, urls, durable, &reason);
+        one = post_publish(a->hub, role, json, urls, durable, &a->ids, &reason);
         *any_durable |= durable && one >= 0;
-        r = sd_bus_message_append(reply, "(is)", MIN(one, 0), one < 0 ? reason : "");
+        r = sd_bus_message_append(a->reply, "(is)", MIN(one, 0), one < 0 ? reason : "");
         return r < 0 ? r : 1;
 }
 
-static int publish_all(Hub *h, sd_bus_message *m, const char *role, sd_bus_message *reply,
-                bool *any_durable) {
+static int publish_all(Answering *a, sd_bus_message *m, const char *role, bool *any_durable) {
         unsigned n = 0;
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "(sasb)");
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(is)");
+                r = sd_bus_message_open_container(a->reply, 'a', "(is)");
         if (r < 0)
                 return r;
-        while ((r = publish_one(h, m, role, reply, any_durable)) > 0)
+        while ((r = publish_one(a, m, role, any_durable)) > 0)
                 if (++n > PUBLISH_MAX)
                         return -E2BIG;
-        return r < 0 ? r : sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_message_close_container(a->reply);
 }
 
 static int method_publish(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -224,17 +225,21 @@ static int method_publish(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (r < 0)
                 return r;
 
-        r = publish_all(h, m, role, a->reply, &any_durable);
+        r = publish_all(a, m, role, &any_durable);
         if (r < 0 || !any_durable) {
                 sql_request_refuse(group); /* nothing was written, or nothing may stay */
                 if (r >= 0)
                         on_saved(0, NULL, TAKE_PTR(a));
+                else
+                        post_settle(h, &a->ids, false);
                 return r < 0 ? r : 1;
         }
         r = sql_request_ok(group, false, on_saved, a);
-        if (r < 0)
+        if (r < 0) {
+                post_settle(h, &a->ids, false);
                 return sd_bus_error_set_errnof(
                                 error, -r, "The events could not be saved: %s.", sql_reason(r));
+        }
         (void) TAKE_PTR(a);
         return 1;
 }

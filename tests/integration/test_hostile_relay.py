@@ -18,6 +18,7 @@ from test_relay import OFF, Wire, ask, can_connect, connect, connect_plain, make
 
 SANITIZED = "__asan_init" in subprocess.run(["nm", "-D", BUILD / "src/relay/pylon-relay"], capture_output=True,
                                             text=True).stdout
+FAULTS = b"PYLON_FAULTS" in (BUILD / "src/relay/pylon-relay").read_bytes()
 JOBS = ['{"kinds":[5970]}']
 MEMORY_MAX = 64 * 1024  # KiB
 DELAY_MAX = 5           # seconds, with two processors for everybody in the test
@@ -260,3 +261,18 @@ def test_a_locked_database_makes_no_subscriber_deaf(make_service, ask, relay, wi
         got.append(subscriber.until(lambda x: x[0] == "event"))
         subscriber.send("ack", "jobs", got[-1][2])
     assert {g[4]["id"] for g in got} == {e["id"] for e in sent}
+
+
+@pytest.mark.skipif(not FAULTS, reason="needs a build with -Dfaults=true")
+def test_what_a_failed_commit_lost_is_not_taken_for_saved(make_service, ask, relay, wire, monkeypatch):
+    """The owner hears of the failure, says it again, and is told that it is on disk: then it is there."""
+    monkeypatch.setenv("PYLON_FAULTS", "sql.commit.before@1=ENOSPC")
+    one = make_service([relay.url], OFF)
+    relay.kill()
+    subscriber = ask(one)
+    event = wire.sign(kind=6970)
+    subscriber.send("publish", json.dumps(event), [], True)
+    assert subscriber.until(lambda x: x[0] == "published")[1] < 0
+    subscriber.send("publish", json.dumps(event), [], True)
+    assert subscriber.until(lambda x: x[0] == "published")[1] == 0
+    assert rows(one, "select hex(id) from outbox") == [(event["id"].upper(),)]
