@@ -2,19 +2,25 @@
 
 #include <stdio.h>
 
-#define ANSWER_USEC  (10 * SEC) /* without an OK by then it is sent again: harmless */
-#define SLOWER_USEC  (15 * SEC)
-#define RETRY_FIRST  (5 * SEC)
-#define RETRY_MAX    (10 * MIN_)
-#define FLYING_MAX   512
-#define TRIES_MAX    8 /* of answers that nobody knows; then it is refused */
-#define MESSAGE_KEPT 200
+#define ANSWER_USEC         (10 * SEC) /* without an OK by then it is sent again: harmless */
+#define SLOWER_USEC         (15 * SEC)
+#define RETRY_FIRST         (5 * SEC)
+#define RETRY_MAX           (10 * MIN_)
+#define FLYING_MAX          512
+#define TRIES_MAX           8 /* of answers that nobody knows; then it is refused */
+#define MESSAGE_KEPT        200
+
+#define FORGOTTEN_MAX       4096
+#define FORGOTTEN_BYTES_MAX (8 * 1024 * 1024)
+#define OWNER_SECONDS_MAX   (7 * 24 * 3600) /* without its owner, behind its expiry */
 
 struct Outbox {
         Map letters;
         OutRelay *relays;
         size_t max, n_open;
         Letter *unsaved;
+        Letter *first_forgotten, *last_forgotten; /* those that all have answered first */
+        size_t n_forgotten, forgotten_bytes;
         const OutboxHandler *handler;
         void *userdata;
 };
@@ -215,7 +221,58 @@ static void unsaved_remove(Outbox *o, Letter *l) {
                 }
 }
 
+static void forgotten_unlink(Outbox *o, Letter *l) {
+        *(l->prev_forgotten ? &l->prev_forgotten->next_forgotten : &o->first_forgotten) =
+                        l->next_forgotten;
+        *(l->next_forgotten ? &l->next_forgotten->prev_forgotten : &o->last_forgotten) =
+                        l->prev_forgotten;
+        l->prev_forgotten = l->next_forgotten = NULL;
+}
+
+static void forgotten_prepend(Outbox *o, Letter *l) {
+        l->next_forgotten = o->first_forgotten;
+        *(o->first_forgotten ? &o->first_forgotten->prev_forgotten : &o->last_forgotten) = l;
+        o->first_forgotten = l;
+}
+
+static void forgotten_append(Outbox *o, Letter *l) {
+        l->prev_forgotten = o->last_forgotten;
+        *(o->last_forgotten ? &o->last_forgotten->next_forgotten : &o->first_forgotten) = l;
+        o->last_forgotten = l;
+}
+
+void outbox_forget(Outbox *o, Letter *l) {
+        if (l->forgotten)
+                return;
+        l->forgotten = true;
+        o->n_forgotten++;
+        o->forgotten_bytes += l->size;
+        if (l->n_open == 0)
+                forgotten_prepend(o, l);
+        else
+                forgotten_append(o, l);
+}
+
+void outbox_remember(Outbox *o, Letter *l) {
+        if (!l->forgotten)
+                return;
+        l->forgotten = false;
+        o->n_forgotten--;
+        o->forgotten_bytes -= l->size;
+        forgotten_unlink(o, l);
+}
+
+Letter *outbox_finished(Outbox *o) {
+        Letter *l = o->first_forgotten;
+
+        return l && (l->n_open == 0 || o->n_forgotten > MIN(o->max / 2, (size_t) FORGOTTEN_MAX) ||
+                                    o->forgotten_bytes > FORGOTTEN_BYTES_MAX)
+                               ? l
+                               : NULL;
+}
+
 void outbox_remove(Outbox *o, Letter *l) {
+        outbox_remember(o, l);
         unsaved_remove(o, l);
         o->n_open -= l->n_open > 0;
         (void) map_remove(&o->letters, l->id, sizeof(l->id));
@@ -259,8 +316,13 @@ static void target_done(Outbox *o, Target *t, RelayVerdict verdict, const char *
         t->verdict = verdict;
         t->relay->n_accepted += verdict == RELAY_ACCEPTED;
         t->unsaved = true;
-        if (--l->n_open == 0)
+        if (--l->n_open == 0) {
                 o->n_open--;
+                if (l->forgotten) {
+                        forgotten_unlink(o, l);
+                        forgotten_prepend(o, l);
+                }
+        }
         if (l->durable && !l->unsaved) {
                 l->unsaved = true;
                 l->next_unsaved = o->unsaved;
@@ -397,20 +459,17 @@ static void letter_expire(Outbox *o, Letter *l) {
 }
 
 /* What nobody asks for again must not stay for ever either: events that are not on disk go as soon
- * as they have expired. */
+ * as they have expired, the others a while later. */
 void outbox_expire(Outbox *o, int64_t now_seconds) {
-        Letter *l, *gone[64];
-        size_t n = 0;
+        Letter *l;
 
         MAP_FOREACH (l, &o->letters) {
                 if (l->expires_at > now_seconds)
                         continue;
                 letter_expire(o, l);
-                if (!l->durable && n < ELEMENTSOF(gone))
-                        gone[n++] = l;
+                if (!l->durable || l->expires_at <= now_seconds - OWNER_SECONDS_MAX)
+                        outbox_forget(o, l);
         }
-        while (n > 0)
-                outbox_remove(o, gone[--n]);
 }
 
 Letter *outbox_take_unsaved(Outbox *o) {

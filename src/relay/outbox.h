@@ -42,6 +42,8 @@ struct Letter {
         size_t n_targets, n_open;
         bool unsaved; /* in the list of those with unsaved verdicts */
         Letter *next_unsaved;
+        bool forgotten; /* its owner wants to hear no more of it */
+        Letter *prev_forgotten, *next_forgotten;
         Target targets[];
 };
 
@@ -86,6 +88,11 @@ typedef struct LetterInfo {
 int outbox_add(Outbox *o, const LetterInfo *info, Letter **ret);
 Letter *outbox_find(Outbox *o, const uint8_t id[static 32]);
 void outbox_remove(Outbox *o, Letter *l);
+/* The owner needs no more outcomes; the relays that have not answered still get it. */
+void outbox_forget(Outbox *o, Letter *l);
+void outbox_remember(Outbox *o, Letter *l);
+/* One that was forgotten and may be removed: all have answered, or too many wait so. NULL: none. */
+Letter *outbox_finished(Outbox *o);
 Letter *outbox_next(Outbox *o, size_t *cursor); /* all of them, in no order; none may change */
 
 size_t outbox_n(const Outbox *o);
@@ -105,7 +112,7 @@ void outbox_land_one(Outbox *o, OutRelay *r, const uint8_t id[static 32]);
 usec_t out_relay_turn(OutRelay *r, usec_t now);
 /* Gives up all that waits for this relay. */
 void outbox_give_up(Outbox *o, OutRelay *r, const char *why);
-/* Gives up what has expired. */
+/* Gives up what has expired, and forgets it where its owner has not come back for a week more. */
 void outbox_expire(Outbox *o, int64_t now_seconds);
 
 /* Letters with verdicts that are not on disk; the list is the caller's then. */

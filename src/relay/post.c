@@ -58,7 +58,7 @@ static void on_outcome(Letter *l, Target *t, void *userdata) {
         Hub *h = userdata;
         Owner *o = owner_find(h, l->owner);
 
-        if (o)
+        if (o && !l->forgotten)
                 owner_tell(h, o, l, t);
         hub_want_flush(h); /* the last one ends a drain, whoever is left to hear of it */
 }
@@ -85,7 +85,7 @@ int post_own(Hub *h, sd_bus *bus, const char *role) {
         sd_bus_unref(o->bus);
         o->bus = sd_bus_ref(bus);
         while ((l = outbox_next(h->outbox, &cursor)))
-                for (size_t i = 0; i < l->n_targets && streq(l->owner, role); i++)
+                for (size_t i = 0; i < l->n_targets && !l->forgotten && streq(l->owner, role); i++)
                         if (l->targets[i].state == TARGET_DONE)
                                 owner_tell(h, o, l, l->targets + i);
         return 0;
@@ -182,6 +182,7 @@ static int publish_again(Hub *h, Letter *l, const char *role, bool durable, Post
         Owner *o = owner_find(h, role);
         int r = 0;
 
+        outbox_remember(h->outbox, l);
         if (durable && !l->durable) {
                 r = letter_save(h, l, ids);
                 l->durable = r >= 0;
@@ -240,6 +241,17 @@ void post_published(Hub *h) {
                         upstream_send(h->upstreams[i]);
 }
 
+/* Inside a request of the shelf. */
+static void remove_finished(Hub *h) {
+        Letter *l;
+
+        while ((l = outbox_finished(h->outbox))) {
+                if (l->durable && shelf_outbox_remove(h->shelf, l->id) < 0)
+                        log_debug("An event stays in the outbox's file; it will be told again.");
+                outbox_remove(h->outbox, l);
+        }
+}
+
 void post_forget(Hub *h, const char *role, const char *id_hex) {
         uint8_t id[32];
         Letter *l;
@@ -249,9 +261,15 @@ void post_forget(Hub *h, const char *role, const char *id_hex) {
         l = outbox_find(h->outbox, id);
         if (!l || !streq(l->owner, role))
                 return;
-        if (l->durable && shelf_outbox_remove(h->shelf, l->id) < 0)
-                log_debug("An event stays in the outbox's file; it will be told again.");
-        outbox_remove(h->outbox, l);
+        outbox_forget(h->outbox, l);
+        remove_finished(h);
+}
+
+void post_sweep(Hub *h) {
+        if (!outbox_finished(h->outbox) || shelf_begin(h->shelf) < 0)
+                return;
+        remove_finished(h);
+        shelf_end(h->shelf, 0);
 }
 
 /* Verdicts go to disk a little later: most are forgotten before that, and a lost one only means

@@ -34,7 +34,9 @@ int post_publish(Hub *h, const char *role, const char *json, char **urls, bool d
 /* The request is over. What was not kept has never been in the outbox: its owner is told so. */
 void post_settle(Hub *h, const PostIds *ids, bool kept);
 void post_published(Hub *h); /* the batch is over: it may be sent */
+/* The owner has noted what it wants to know. Relays that have not answered still get the event. */
 void post_forget(Hub *h, const char *role, const char *id_hex);
+void post_sweep(Hub *h); /* takes out what was forgotten and is finished */
 
 void post_flush(Hub *h); /* outcomes of this turn */
 void post_save_verdicts(Hub *h);

@@ -282,8 +282,13 @@ void hub_want_flush(Hub *h) {
         hub_want_housekeeping(h, true);
 }
 
+/* No relay that can be reached has anything left to answer. */
 static bool hub_is_done(const Hub *h) {
-        return outbox_n_open(h->outbox) == 0;
+        for (size_t i = 0; i < h->n_upstreams; i++)
+                if (out_relay_n_open(upstream_outbox(h->upstreams[i])) > 0 &&
+                                !upstream_is_down(h->upstreams[i]))
+                        return false;
+        return true;
 }
 
 static void hub_leave(Hub *h) {
@@ -308,8 +313,9 @@ static int on_housekeeping(
                 _unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
         Hub *h = userdata;
 
-        post_save_verdicts(h);
         outbox_expire(h->outbox, hub_now());
+        post_sweep(h);
+        post_save_verdicts(h);
         hub_drop_upstreams(h);
         if (h->local)
                 (void) shelf_event_prune(h->shelf, hub_now()); /* tried again next time */

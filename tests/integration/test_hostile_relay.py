@@ -276,3 +276,25 @@ def test_what_a_failed_commit_lost_is_not_taken_for_saved(make_service, ask, rel
     subscriber.send("publish", json.dumps(event), [], True)
     assert subscriber.until(lambda x: x[0] == "published")[1] == 0
     assert rows(one, "select hex(id) from outbox") == [(event["id"].upper(),)]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_one_relay_took_still_reaches_the_other_when_it_is_back(killed, make_service, ask, relay, second_relay, wire):
+    """Whoever sells is content with one relay, and forgets; the customer may listen at the other."""
+    one = make_service([relay.url, second_relay.url], OFF)
+    second_relay.kill()
+    owner = ask(one)
+    event = wire.sign(kind=6970)
+    owner.send("publish", json.dumps(event), [], True)
+    assert owner.until(lambda x: x[0] == "outcome")[1:4] == [event["id"], relay.url, 1]
+    owner.send("forget", event["id"])
+    wait_for(lambda: rows(one, "select count(*) from answer")[0][0] == 1, 5, "what the one said is on disk")
+    if killed:
+        one.kill()
+        one.start()
+    second_relay.start()
+    wait_for(lambda: [e["id"] for e in second_relay.events(6970)] == [event["id"]], 30, "it arrives")
+    if not killed:
+        assert owner.quiet(), "nobody wanted to hear more of it"
+        wait_for(lambda: rows(one, "select count(*) from outbox")[0][0] == 0, 5, "the outbox is empty")
+    assert len(relay.events(6970)) == 1

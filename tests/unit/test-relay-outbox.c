@@ -201,8 +201,61 @@ static void what_expires_is_refused_and_memory_is_freed(void **state) {
         assert_int_equal(w->n_outcomes, 0);
         outbox_expire(w->outbox, 1000);
         assert_int_equal(w->n_outcomes, 2);
+        outbox_remove(w->outbox, outbox_finished(w->outbox));
+        assert_null(outbox_finished(w->outbox));
         assert_int_equal(outbox_n(w->outbox), 1);
         assert_int_equal(outbox_n_open(w->outbox), 0);
+        outbox_expire(w->outbox, 1000 + 7 * 24 * 3600 - 1);
+        assert_null(outbox_finished(w->outbox));
+        outbox_expire(w->outbox, 1000 + 7 * 24 * 3600); /* nobody came back to hear of it */
+        outbox_remove(w->outbox, outbox_finished(w->outbox));
+        assert_int_equal(outbox_n(w->outbox), 0);
+}
+
+static void what_is_forgotten_still_goes_to_the_other_relay(void **state) {
+        World *w = *state;
+        Letter *one = add(w, 1, 2, true), *two = add(w, 2, 2, true);
+
+        (void) out_relay_take(w->relays[0], 1);
+        outbox_answer(w->outbox, w->relays[0], one->id, true, "", 1);
+        outbox_forget(w->outbox, one);
+        outbox_forget(w->outbox, two);
+        assert_null(outbox_finished(w->outbox));
+        assert_ptr_equal(out_relay_take(w->relays[1], 1)->letter, one);
+        outbox_remember(w->outbox, one); /* its owner publishes it again */
+        outbox_answer(w->outbox, w->relays[1], one->id, true, "", 1);
+        assert_null(outbox_finished(w->outbox));
+        outbox_answer(w->outbox, w->relays[0], two->id, true, "", 1);
+        outbox_forget(w->outbox, one);
+        assert_ptr_equal(outbox_finished(w->outbox), one);
+        outbox_remove(w->outbox, one);
+        assert_null(outbox_finished(w->outbox));
+        outbox_answer(w->outbox, w->relays[1], two->id, false, "blocked: no", 1);
+        assert_ptr_equal(outbox_finished(w->outbox), two);
+}
+
+static void what_is_forgotten_has_a_maximum(void **state) {
+        World *w = *state;
+        Letter *first = NULL;
+
+        outbox_set_max(w->outbox, 10000);
+        for (unsigned n = 0; n <= 4096; n++) {
+                uint8_t id[32] = { n / 256, n % 256 };
+                LetterInfo info = { .id = id,
+                        .owner = "provider",
+                        .json = "{}",
+                        .relays = w->relays,
+                        .n_relays = 1 };
+                Letter *l;
+
+                assert_null(outbox_finished(w->outbox));
+                assert_int_equal(outbox_add(w->outbox, &info, &l), 0);
+                outbox_forget(w->outbox, l);
+                first = first ?: l;
+        }
+        assert_ptr_equal(outbox_finished(w->outbox), first);
+        outbox_remove(w->outbox, first);
+        assert_null(outbox_finished(w->outbox));
 }
 
 #define with_world(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -219,6 +272,8 @@ int main(void) {
                 with_world(verdicts_wait_to_be_saved_once),
                 with_world(verdicts_come_back_from_the_disk),
                 with_world(what_expires_is_refused_and_memory_is_freed),
+                with_world(what_is_forgotten_still_goes_to_the_other_relay),
+                with_world(what_is_forgotten_has_a_maximum),
         };
 
         return cmocka_run_group_tests_name("relay/outbox", tests, NULL, NULL);
