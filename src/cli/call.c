@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "bus/names.h"
+#include "manager.h"
 #include "question.h"
 #include "wish.h"
 
@@ -86,6 +87,7 @@ int remote_open(const Cli *cli, const char *service, Remote *ret, CallError *ret
         *ret = (Remote){ .interface = services[i].interface };
         if (cli->scope == SCOPE_SYSTEM && !services[i].never_on_bus) {
                 ret->destination = ret->interface;
+                ret->may_start = manager_runs_pylon(cli->scope); /* else the bus waits in vain */
                 r = sd_bus_open_system(&ret->bus);
                 if (r >= 0)
                         r = sd_bus_set_allow_interactive_authorization(ret->bus, true);
@@ -95,8 +97,11 @@ int remote_open(const Cli *cli, const char *service, Remote *ret, CallError *ret
 }
 
 int remote_message(const Remote *r, const char *member, sd_bus_message **ret) {
-        return sd_bus_message_new_method_call(
+        int n;
+
+        n = sd_bus_message_new_method_call(
                         r->bus, ret, r->destination, BUS_PATH, r->interface, member);
+        return n < 0 ? n : sd_bus_message_set_auto_start(*ret, r->may_start);
 }
 
 int remote_send(const Remote *r, sd_bus_message *m, usec_t timeout, sd_bus_message **ret,

@@ -9,6 +9,7 @@ typedef struct Remote {
         sd_bus *bus;
         const char *interface;   /* the public one */
         const char *destination; /* NULL on a private socket */
+        bool may_start;          /* a service that left when idle comes back when it is asked */
 } Remote;
 
 void remote_done(Remote *r);

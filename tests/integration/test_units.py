@@ -1,6 +1,8 @@
 """What is installed for systemd, D-Bus and polkit, seen by the real ones. Needs the testbed."""
+import json
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 
@@ -95,3 +97,79 @@ def test_an_instance_of_its_own_and_one_of_systemd_do_not_run_together(make_pylo
     assert pylon.json("start")["already"]  # not a second one beside it
     assert pylon.json("status")["daemon"]["pid"]
     pylon.run("stop")
+
+
+OBJECT = "/com/openagents/Pylon1"
+NAMES = {role: f"com.openagents.Pylon1.{role.capitalize()}" for role in ROLES if role != "signer"}
+
+
+def busctl(pylon, *args):
+    """On the bus of this instance, as its owner."""
+    owner = pylon.as_user if pylon.way == "user" else ()
+    return output(*owner, "busctl", f"--{pylon.way}", "--timeout=5", *args)
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_a_sleeping_service_is_found_by_its_name(role, way, make_pylon, relay):
+    pylon = make_pylon(way, [relay.url])
+    pylon.stop()
+    sockets = [f"pylon-{r}.socket" for r in ROLES]
+    subprocess.run([*pylon.systemctl, "stop", *sockets], check=True, timeout=60)
+    wait_for(lambda: not any(pylon.pids(r) for r in ROLES), 10, "everything sleeps")
+    subprocess.run([*pylon.systemctl, "start", *sockets], check=True, timeout=60)
+    code, text = busctl(pylon, "--json=short", "call", NAMES[role], OBJECT, "org.freedesktop.DBus.Introspectable", "Introspect")
+    assert code == 0, text
+    assert pylon.pids(role)
+    served = json.loads(text)["data"][0]
+    described = pathlib.Path(f"/usr/share/dbus-1/interfaces/{NAMES[role]}.xml").read_text()
+    begin, end = f' <interface name="{NAMES[role]}">', " </interface>"
+    assert described[described.index(begin):described.index(end)] in served
+    subprocess.run([*pylon.systemctl, "stop", *sockets], check=True, timeout=60)
+
+
+def test_asking_for_a_name_does_not_start_a_pylon_that_was_stopped(way, make_pylon, relay):
+    pylon = make_pylon(way, [relay.url])
+    pylon.start()
+    pylon.stop()
+    assert busctl(pylon, "call", NAMES["provider"], OBJECT, NAMES["provider"], "Jobs")[0] != 0
+    assert not any(pylon.pids(role) for role in ROLES)
+    pylon.run("status", expect=69, seconds=5)
+
+
+def test_the_command_wakes_a_service_that_left(way, make_pylon, relay):
+    pylon = make_pylon(way, [relay.url])
+    pylon.run("start", "--mode", "host")
+    for role in ("provider", "relay", "store"):
+        subprocess.run([*pylon.systemctl, "stop", f"pylon-{role}.service"], check=True, timeout=60)
+    assert not pylon.pids("provider")
+    pylon.json("earnings")
+    assert pylon.json("status")["daemon"]["provider_state"] == "offline"
+    assert pylon.pids("provider")
+
+
+@pytest.fixture
+def operator():
+    """A member of the group which the sample rule is for."""
+    rule = pathlib.Path("/etc/polkit-1/rules.d/49-pylon-operators.rules")
+    subprocess.run(["groupadd", "pylon-operators"], check=True)
+    subprocess.run(["useradd", "-G", "pylon-operators", "shopkeeper"], check=True)
+    shutil.copy("/usr/share/doc/pylon/examples/pylon-operators.rules", rule)
+    subprocess.run(["systemctl", "restart", "polkit.service"], check=True, timeout=60)
+    yield ("setpriv", "--reuid=shopkeeper", "--regid=shopkeeper", "--init-groups", "--")
+    rule.unlink()
+    subprocess.run(["userdel", "shopkeeper"], check=True)
+    subprocess.run(["groupdel", "pylon-operators"], check=True)
+    subprocess.run(["systemctl", "restart", "polkit.service"], check=True, timeout=60)
+
+
+def test_an_operator_runs_the_shop_without_touching_the_purse(operator, make_pylon, relay):
+    pylon = make_pylon("system", [relay.url])
+    pylon.start()
+    call = (*operator, "busctl", "--system", "--timeout=10", "call")
+    for verb in ("Offline", "Online"):
+        assert output(*call, NAMES["provider"], OBJECT, NAMES["provider"], verb) == (0, "")
+    code, text = output(*call, NAMES["host"], OBJECT, NAMES["host"], "Submit", "qssa(ss)a{sv}", "5970", "{}", "text", "0", "0")
+    assert code != 0 and "com.openagents.pylon1.job.submit" in text
+    for verb in ("stop", "start"):
+        assert output(*operator, "systemctl", verb, "pylon.target")[0] == 0
+    assert output(*operator, "systemctl", "stop", "dbus.service")[0] != 0

@@ -10,6 +10,7 @@ static void print_help(const char *program, const char *purpose) {
                       "  --system       The system's files, and the system bus\n"
                       "  --user         The user's files, and the session bus\n"
                       "  --config PATH  Another configuration file\n"
+                      "  --print-xml    Print the public D-Bus interface, and exit\n"
                       "  --help         This text\n"
                       "  --version      The version\n"
                       "\n"
@@ -18,11 +19,12 @@ static void print_help(const char *program, const char *purpose) {
 }
 
 int options_parse(int argc, char *argv[], const char *program, const char *purpose, Options *ret) {
-        enum { ARG_SYSTEM = 0x100, ARG_USER, ARG_CONFIG, ARG_HELP, ARG_VERSION };
+        enum { ARG_SYSTEM = 0x100, ARG_USER, ARG_CONFIG, ARG_PRINT_XML, ARG_HELP, ARG_VERSION };
         static const struct option options[] = {
                 { "system", no_argument, NULL, ARG_SYSTEM },
                 { "user", no_argument, NULL, ARG_USER },
                 { "config", required_argument, NULL, ARG_CONFIG },
+                { "print-xml", no_argument, NULL, ARG_PRINT_XML },
                 { "help", no_argument, NULL, ARG_HELP },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { 0 },
@@ -41,6 +43,9 @@ int options_parse(int argc, char *argv[], const char *program, const char *purpo
                         break;
                 case ARG_CONFIG:
                         o.config = optarg;
+                        break;
+                case ARG_PRINT_XML:
+                        o.print_xml = true;
                         break;
                 case ARG_HELP:
                         print_help(program, purpose);

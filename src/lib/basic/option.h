@@ -1,10 +1,12 @@
 #pragma once
-/* The options that every service has: --system, --user, --config PATH, --help, --version. */
+/* The options that every service has: --system, --user, --config PATH, --print-xml, --help,
+ * --version. */
 #include "basic/paths.h"
 
 typedef struct Options {
         Scope scope;
         const char *config; /* points into argv; NULL: the usual place */
+        bool print_xml;
 } Options;
 
 /* 0: go on. 1: --help or --version was answered, exit with success. -EINVAL: the usage was wrong

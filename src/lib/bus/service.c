@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "basic/log.h"
+#include "bus/introspect.h"
 
 #define IDLE_AFTER (30 * SEC)
 
@@ -222,6 +223,22 @@ static void service_done(Service *s) {
         config_free(s->config);
 }
 
+static int service_print_xml(const ServiceClass *class) {
+        _cleanup_free_ char *xml = NULL;
+        int r;
+
+        if (class->never_on_bus) {
+                (void) fprintf(stderr, "pylon-%s has no public interface\n", class->name);
+                return EXIT_USAGE;
+        }
+        r = introspect_public(class->objects, &xml);
+        if (r < 0) {
+                (void) log_error_errno(r, "The interface could not be described: %m");
+                return EXIT_FAILURE;
+        }
+        return fputs(xml, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int service_run(const ServiceClass *class, int argc, char *argv[]) {
         Service s = { .class = class };
         char program[32];
@@ -234,6 +251,8 @@ int service_run(const ServiceClass *class, int argc, char *argv[]) {
         r = options_parse(argc, argv, program, class->purpose, &s.options);
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        if (s.options.print_xml)
+                return service_print_xml(class);
 
         r = service_start(&s);
         if (r >= 0) {

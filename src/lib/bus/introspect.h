@@ -1,0 +1,7 @@
+#pragma once
+/* The public interfaces of a service as XML: what dbus/ holds and what is installed. */
+#include "bus/server.h"
+
+/* The text is what sd-bus tells whoever asks this object to introspect itself, without the standard
+ * interfaces; owned by the caller. */
+int introspect_public(const BusObject *objects, char **ret);
