@@ -5,7 +5,27 @@
 #include "job.h"
 #include "provider.h"
 
+#define HAND_OVER_AGAIN (5 * SEC)
+
 static int hand_over(Job *job);
+
+static int on_again(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Job *job = userdata;
+
+        job->again = sd_event_source_disable_unref(job->again);
+        if (hand_over(job) < 0)
+                log_debug("It waits for the deadline of its state.");
+        return 0;
+}
+
+/* The deadline of the state is long, because it waits for strangers; this waits for our own disk.
+ */
+static void hand_over_later(Job *job) {
+        job->again = sd_event_source_disable_unref(job->again);
+        if (sd_event_add_time_relative(job->provider->event, &job->again, CLOCK_BOOTTIME,
+                            HAND_OVER_AGAIN, SEC, on_again, job) < 0)
+                log_debug("It waits for the deadline of its state.");
+}
 
 static void on_published(int error, const char *reason, void *userdata) {
         Job *job = userdata;
@@ -14,8 +34,10 @@ static void on_published(int error, const char *reason, void *userdata) {
                 return;
         log_warning("The result of job %.12s could not be handed to pylon-relay: %s.", job_id(job),
                         reason);
-        if (!job->relays)
-                return; /* the state's deadline tries again */
+        if (!job->relays || error == -ENOSPC || error == -EIO) {
+                hand_over_later(job);
+                return;
+        }
 
         /* Perhaps it is the relays that the customer named: there may be too many already. */
         job->relays = strv_free(job->relays);

@@ -514,6 +514,7 @@ Job *job_free(Job *job) {
         job_release_slot(job);
         job->store_call = store_call_free(job->store_call);
         job->rewrite = sd_event_source_disable_unref(job->rewrite);
+        job->again = sd_event_source_disable_unref(job->again);
         job->signer_call = signer_call_free(job->signer_call);
         job->publish = relay_publish_free(job->publish);
         job->work = work_free(job->work);

@@ -49,6 +49,7 @@ typedef struct Job {
         sd_event_source *rewrite; /* the disk did not take the state; it is asked again then */
         SignerCall *signer_call;
         RelayPublish *publish;
+        sd_event_source *again; /* pylon-relay did not take the result; it is asked again then */
 } Job;
 
 /* The flow begins. A job that was read from the store takes up where it was; `result` is its signed

@@ -11,6 +11,11 @@ static int start(Service *service, void **ret) {
         r = store_new(service, &s);
         if (r < 0)
                 return r;
+        r = store_bus_prepare(s);
+        if (r < 0) {
+                (void) store_free(s);
+                return service_fail(service, EXIT_FAILURE, r, "There is no timer.");
+        }
 
         service_status(service, "The database is open.");
         *ret = s;
@@ -27,10 +32,11 @@ static void drain(void *object) {
 static bool busy(void *object) {
         Store *s = object;
 
-        return s->backup || !sql_group_is_idle(s->group);
+        return s->backup || s->redone || !sql_group_is_idle(s->group);
 }
 
 static void *stop(void *object) {
+        store_bus_done(object);
         return store_free(object);
 }
 

@@ -6,13 +6,17 @@
 
 #define BATCH_MAX      4096
 #define LIST_MAX       1000
+#define REDONE_MAX     1024 /* lazy requests whose commit failed */
+#define REDO_PAUSE     SEC
 #define OPEN_BYTES_MAX (UINT64_C(1024) * 1024)
 
 /* An answer that waits for the commit of what it says. */
-typedef struct Answer {
+typedef struct Answer Answer;
+struct Answer {
         Store *store;
         sd_bus_message *request, *reply;
-} Answer;
+        Answer *next; /* among those that are redone */
+};
 
 static Answer *answer_free(Answer *a) {
         if (!a)
@@ -50,6 +54,10 @@ static int services_only(Store *s, sd_bus_message *m, sd_bus_error *error) {
                         error, BUS_ERROR_NOT_ALLOWED, "Only Pylon's own services may call this.");
 }
 
+static void answer_send_reply(const Answer *a) {
+        (void) sd_bus_send(NULL, a->reply, NULL); /* the caller may be gone: he repeats it */
+}
+
 static void answer_send(int error, const char *reason, void *userdata) {
         _cleanup_(answer_freep) Answer *a = userdata;
         sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -61,7 +69,7 @@ static void answer_send(int error, const char *reason, void *userdata) {
                 return;
         }
         (void) store_note(a->store, 0);
-        (void) sd_bus_send(NULL, a->reply, NULL); /* the caller may be gone: he repeats it */
+        answer_send_reply(a);
 }
 
 static int answer_new(Store *s, sd_bus_message *request, Answer **ret) {
@@ -85,6 +93,53 @@ static int answer_new(Store *s, sd_bus_message *request, Answer **ret) {
 typedef int (*request_t)(Store *s, sd_bus_message *m, sd_bus_message *reply, bool *ret_lazy,
                 const char **reterr);
 
+/* Who moved lazily has his answer already and will not ask again. Where the commit fails, it is
+ * done once more: a move that was done or overtaken meanwhile changes nothing. */
+static void redo_later(Answer *a) {
+        Store *s = a->store;
+
+        if (s->n_redone >= REDONE_MAX ||
+                        sd_event_source_set_time_relative(s->redo, REDO_PAUSE) < 0 ||
+                        sd_event_source_set_enabled(s->redo, SD_EVENT_ONESHOT) < 0) {
+                (void) answer_free(a); /* it comes again at the next start of its caller */
+                return;
+        }
+        a->next = s->redone;
+        s->redone = a;
+        s->n_redone++;
+}
+
+static void on_lazy_end(int error, _unused_ const char *reason, void *userdata) {
+        Answer *a = userdata;
+
+        if (error < 0) {
+                redo_later(a);
+                return;
+        }
+        (void) store_note(a->store, 0);
+        (void) answer_free(a);
+}
+
+static int redo(Store *s, const Answer *a, request_t run) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *reason;
+        bool lazy;
+        int r;
+
+        r = sd_bus_message_rewind(a->request, true);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(a->request, &reply);
+        if (r >= 0)
+                r = sql_request_begin(s->group);
+        if (r < 0)
+                return r;
+
+        r = run(s, a->request, reply, &lazy, &reason);
+        if (r < 0)
+                sql_request_refuse(s->group);
+        return r;
+}
+
 static int request_run(Store *s, sd_bus_message *m, request_t run, sd_bus_error *error) {
         _cleanup_(answer_freep) Answer *a = NULL;
         const char *reason = NULL;
@@ -107,13 +162,12 @@ static int request_run(Store *s, sd_bus_message *m, request_t run, sd_bus_error 
                 return reason ? refuse(error, r, reason) : r;
         }
 
-        r = sql_request_ok(s->group, lazy, lazy ? NULL : answer_send, a);
+        r = sql_request_ok(s->group, lazy, lazy ? on_lazy_end : answer_send, a);
         if (r < 0)
                 return refuse_database(s, error, r);
         if (lazy)
-                answer_send(0, NULL, TAKE_PTR(a));
-        else
-                TAKE_PTR(a); /* now the commit's */
+                answer_send_reply(a);
+        TAKE_PTR(a); /* now the commit's */
         return 1;
 }
 
@@ -191,6 +245,46 @@ static int request_move_jobs(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 return r;
         *ret_lazy = lazy;
         return sd_bus_message_close_container(reply);
+}
+
+static int on_redo(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
+        Store *s = userdata;
+        Answer *list = TAKE_PTR(s->redone);
+
+        s->n_redone = 0;
+        while (list) {
+                Answer *a = list;
+                int r;
+
+                list = TAKE_PTR(a->next);
+                r = redo(s, a, request_move_jobs);
+                if (r >= 0)
+                        r = sql_request_ok(s->group, true, on_lazy_end, a);
+                if (r < 0)
+                        redo_later(a);
+        }
+        return 0;
+}
+
+int store_bus_prepare(Store *s) {
+        int r;
+
+        r = sd_event_add_time_relative(service_event(s->service), &s->redo, CLOCK_MONOTONIC,
+                        REDO_PAUSE, 100 * MSEC, on_redo, s);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(s->redo, "store-redo");
+        return sd_event_source_set_enabled(s->redo, SD_EVENT_OFF);
+}
+
+void store_bus_done(Store *s) {
+        s->redo = sd_event_source_disable_unref(s->redo);
+        while (s->redone) {
+                Answer *a = s->redone;
+
+                s->redone = a->next;
+                (void) answer_free(a);
+        }
 }
 
 static int method_move_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -1,5 +1,9 @@
 #pragma once
 /* The store's interfaces on the bus and on its private socket. */
 #include "bus/server.h"
+#include "store.h"
 
 extern const BusObject store_objects[]; /* their userdata is the Store */
+
+int store_bus_prepare(Store *s);
+void store_bus_done(Store *s); /* before store_free() */

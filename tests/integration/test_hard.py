@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from parts import BUILD, ROLES
+from parts import BUILD, ROLES, customer, mining_job, wait_for
 
 REAL = BUILD / "src"
 
@@ -110,3 +110,25 @@ def test_a_group_alone_wants_its_second_word(pylon):
 
 def test_more_bits_than_an_id_has_are_not_ordered(pylon):
     assert "256" in pylon.run("job", "submit", "x", "--pow", "257", expect=2).stderr
+
+
+def outage(*passes):
+    """The n-th commits of each process that find no room on the disk."""
+    return {"PYLON_FAULTS": " ".join(f"sql.commit.before@{n}=ENOSPC" for n in passes)}
+
+
+@pytest.mark.parametrize("passes", [range(4, 12), (5, 7, 9), (6,), (8,)])
+def test_jobs_outlive_a_disk_that_is_full_for_a_while(make_pylon, relay, passes):
+    pylon = make_pylon("start", [relay.url], env=outage(*passes))
+    pylon.start()
+    requests = []
+    for n in range(4):
+        requests += [line["request"]["id"] for line in
+                     customer("post", relay.url, *[mining_job(6, content=f"job {n} {i}") for i in range(5)])]
+    for request in requests:
+        wait_for(lambda: pylon.state(request) == "completed" or not pylon.state(request)
+                 and "error" in relay.statuses(request), 40, f"{request[:8]} ends, it is {pylon.state(request)}")
+    for request in requests:
+        assert len(relay.results(request)) == (pylon.state(request) == "completed"), pylon.state(request)
+    assert dict(pylon.query("select status, jobs from job_totals where jobs > 0")) == dict(
+        pylon.query("select status, count(*) from jobs group by status"))

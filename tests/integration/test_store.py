@@ -266,6 +266,15 @@ def test_a_lazy_move_is_on_disk_within_a_second_and_at_a_clean_stop(store):
     assert store.query("SELECT status FROM jobs WHERE seq = 2") == [("running",)]
 
 
+def test_a_lazy_move_whose_commit_failed_is_done_again(store):
+    wire = store.start(["env", "PYLON_FAULTS=sql.commit.before@2=ENOSPC"]).wire()
+    wire.add(job(1))
+    assert wire.move(move(1, "completed"), lazy=True) == [(0, "")]
+    wait_for(lambda: "the disk is full" in store.words(), 3, "the commit failed")
+    wait_for(lambda: store.query("SELECT status FROM jobs") == [("completed",)], 4, "it is on disk after all")
+    assert wire.property("JobsCompleted") == 1
+
+
 def test_settings_are_kept(store):
     wire = store.start().wire()
     assert wire.call(SERVICE, "GetSetting", "s", "provider.online") == ""
