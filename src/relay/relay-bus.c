@@ -2,11 +2,15 @@
 #include "relay-bus.h"
 
 #include "basic/text.h"
+#include "bus/authorize.h"
 #include "bus/text.h"
+#include "query.h"
 #include "relay-hub.h"
 
-#define NAME_MAX_   64
-#define PUBLISH_MAX 1024 /* events of one call */
+#define ACTION_QUERY "com.openagents.pylon1.relay.query"
+
+#define NAME_MAX_    64
+#define PUBLISH_MAX  1024 /* events of one call */
 
 /* ---- what people may see */
 
@@ -38,6 +42,37 @@ static int property_local_url(_unused_ sd_bus *bus, _unused_ const char *path,
         Hub *h = userdata;
 
         return sd_bus_message_append(reply, "s", h->local ? local_url(h->local) : "");
+}
+
+/* NIP-42: relays show us what they do not show to everybody, so not everybody may ask. */
+static int method_query(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Hub *h = userdata;
+        _cleanup_strv_ char **filters = NULL, **urls = NULL;
+        QueryInfo info = { .call = m };
+        const char *reason = NULL;
+        int r;
+
+        r = bus_authorize(service_server(h->service), m, ACTION_QUERY, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = sd_bus_message_read_strv(m, &filters);
+        if (r >= 0)
+                r = sd_bus_message_read_strv(m, &urls);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "uu", &info.limit, &info.timeout_ms);
+        if (r < 0)
+                return r;
+
+        info.filters = filters;
+        info.urls = urls;
+        r = query_start(h, &info, &reason);
+        if (r == -EBUSY)
+                return sd_bus_error_set(
+                                error, BUS_ERROR_BUSY, "Too many queries are on their way.");
+        if (r < 0)
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "The query is not possible: %s.", reason ?: strerror(-r));
+        return 1;
 }
 
 /* ---- what services may do */
@@ -268,6 +303,10 @@ static const sd_bus_vtable relay_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Relays", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssxttt)", relays),
                         method_relays, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Query",
+                        SD_BUS_ARGS("as", filters, "as", relays, "u", limit, "u", timeout_ms),
+                        SD_BUS_RESULT("a(ss)", events, "a(ss)", silent),
+                        method_query, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("LocalUrl", "s", property_local_url, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("RelayChanged", SD_BUS_ARGS("s", url, "s", state), 0),
         SD_BUS_VTABLE_END,

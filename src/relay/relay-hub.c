@@ -5,6 +5,7 @@
 #include "basic/text.h"
 #include "bus/text.h"
 #include "nostr/url.h"
+#include "query.h"
 
 #define IDS_MAX                (128 * 1024)
 #define EVENTS_KEPT            1024
@@ -78,7 +79,7 @@ static bool hub_is_subscribed(const Hub *h, const Upstream *u) {
         for (unsigned i = 0; i < INGEST_SLOTS; i++)
                 if (h->subscriptions[i] && subscription_uses(h->subscriptions[i], u))
                         return true;
-        return false;
+        return query_uses(h, u);
 }
 
 bool hub_is_configured(const Hub *h, const Upstream *u) {
@@ -340,7 +341,8 @@ void hub_drain(Hub *h) {
 }
 
 bool hub_is_busy(const Hub *h) {
-        return outbox_n_open(h->outbox) > 0 || (h->local && local_is_busy(h->local));
+        return outbox_n_open(h->outbox) > 0 || h->n_queries > 0 ||
+               (h->local && local_is_busy(h->local));
 }
 
 /* ---- start and reload */
@@ -500,6 +502,7 @@ Hub *hub_free(Hub *h) {
                 return NULL;
 
         h->local = local_free(h->local);
+        query_free_all(h);
         for (unsigned i = 0; i < INGEST_SLOTS; i++)
                 subscription_free(h->subscriptions[i]);
         for (size_t i = 0; i < h->n_upstreams; i++)

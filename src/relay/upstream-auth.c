@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "nostr/nip42.h"
+#include "query.h"
 #include "upstream-private.h"
 
 #define AUTHS_MAX 32 /* of one connection: each costs a signature */
@@ -12,6 +13,7 @@ static void auth_repeat(Upstream *u) {
         for (size_t i = 0; i < INGEST_SLOTS; i++)
                 if (u->reqs[i].subscription && u->reqs[i].state == REQ_AUTH)
                         req_send(u, u->reqs + i);
+        query_up(u);
         upstream_send(u);
 }
 

@@ -3,6 +3,7 @@
 #include "basic/crypt.h"
 #include "basic/text.h"
 #include "net/resolve.h"
+#include "query.h"
 #include "upstream-private.h"
 
 #define MESSAGE_BYTES_MAX (MESSAGE_SIZE_MAX + 1024)
@@ -75,17 +76,8 @@ static void upstream_bad(Upstream *u) {
         ws_close(u->ws, 1008, "too much that is not valid or was not asked for");
 }
 
-static void on_event(Upstream *u, const Message *m) {
-        bool page;
-        Req *q = req_find(u, m->subscription, &page);
-        int64_t created_at = INT64_MAX;
-
-        if (!q) {
-                u->counts.unasked++;
-                return;
-        }
-
-        switch (hub_event(u->hub, u, q->subscription, m->json.text, m->json.size, &created_at)) {
+static void upstream_count(Upstream *u, HubVerdict verdict) {
+        switch (verdict) {
         case HUB_NEW:
         case HUB_KNOWN:
                 u->counts.events++;
@@ -99,7 +91,23 @@ static void on_event(Upstream *u, const Message *m) {
                 upstream_bad(u);
                 break;
         }
-        req_count(u, q, page, created_at);
+}
+
+static void on_event(Upstream *u, const Message *m) {
+        bool page;
+        Req *q = req_find(u, m->subscription, &page);
+        int64_t created_at = INT64_MAX;
+        HubVerdict verdict;
+
+        if (q) {
+                upstream_count(u, hub_event(u->hub, u, q->subscription, m->json.text, m->json.size,
+                                                  &created_at));
+                req_count(u, q, page, created_at);
+        } else if (query_event(u, m, &verdict)) {
+                upstream_count(u, verdict);
+        } else {
+                u->counts.unasked++;
+        }
 }
 
 static void on_ok(Upstream *u, const Message *m) {
@@ -127,6 +135,8 @@ static void on_end_of_stored(Upstream *u, const Message *m) {
 
         if (q && (page ? q->state == REQ_PAGING : q->state == REQ_STORED))
                 req_stored_done(u, q);
+        else if (!q)
+                (void) query_end_of_stored(u, m); /* or of nothing that we asked */
         upstream_turn(u);
 }
 
@@ -136,6 +146,8 @@ static void on_closed_subscription(Upstream *u, const Message *m) {
 
         if (q)
                 req_closed(u, q, page, m->text);
+        else
+                (void) query_closed(u, m); /* or of nothing that we asked */
 }
 
 static void upstream_dispatch(Upstream *u, const Message *m) {
@@ -231,6 +243,7 @@ static void upstream_lost(Upstream *u, const char *reason) {
         for (size_t i = 0; i < INGEST_SLOTS; i++)
                 if (u->reqs[i].subscription)
                         u->reqs[i].state = REQ_NONE;
+        query_lost(u, reason);
 
         upstream_say(u, reason);
         if (was_up || u->n_failures == 0)
@@ -268,6 +281,7 @@ static void on_ws_open(_unused_ Ws *ws, void *userdata) {
         for (size_t i = 0; i < INGEST_SLOTS; i++)
                 if (u->reqs[i].subscription)
                         req_send(u, u->reqs + i);
+        query_up(u);
         upstream_send(u);
         upstream_turn(u);
 }

@@ -1,9 +1,14 @@
-"""pylon event: names and events are taken apart and put together, with those that nostr-tools makes."""
+"""pylon event: names and events are taken apart and put together, with those that nostr-tools makes, and relays
+are asked for them."""
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
+import threading
 
 import pytest
+import websockets
 
 from parts import BUILD, customer, wait_for
 
@@ -112,3 +117,125 @@ def test_relays_are_listed(online, relay):
     line = wait_for(announced, 10, "the provider has told the relay of itself")
     assert line["url"] == relay.url and line["state"] == "up" and line["error"] is None
     assert relay.url in online.run("relay", "list").stdout
+
+
+def lines(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_stored_events_of_several_relays_come_once(make_pylon, relay, second_relay):
+    one = make_pylon("start", [relay.url, second_relay.url])
+    one.start()
+    key = {"CUSTOMER_KEY": "03" * 32}
+    template = json.dumps({"kind": 1, "content": "both\u009b\ufdd0", "created_at": 1700000002})
+    both, = [line["request"] for line in customer("post", f"{relay.url},{second_relay.url}", template, env=key)]
+    only = [line["request"] for at in (1700000001, 1700000003) for line in customer(
+        "post", second_relay.url, json.dumps({"kind": 1, "content": f"at {at}", "created_at": at}), env=key)]
+    asked = json.dumps({"authors": [both["pubkey"]]})
+    done = one.run("event", "query", asked)
+    assert lines(done) == [only[1], both, only[0]] and done.stderr == "" and "\u009b" not in done.stdout
+    assert lines(one.run("event", "query", asked, "--limit", "1")) == [only[1]]
+    assert lines(one.run("event", "query", asked, "--relay", relay.url)) == [both]
+    assert lines(one.run("event", "query", '{"ids":["%s"]}' % both["id"], '{"ids":["%s"]}' % only[0]["id"])) == [both, only[0]]
+    answer = one.json("event", "query", asked, "--relay", relay.url)
+    assert answer == {"events": [{"relay": relay.url, "event": both}], "silent": []}
+
+
+def test_a_relay_that_does_not_answer_is_named(online, relay, second_relay):
+    second_relay.kill()
+    done = online.run("event", "query", '{"kinds":[31990]}', "--relay", relay.url, "--relay", second_relay.url)
+    assert [e["kind"] for e in lines(done)] == [31990]
+    assert done.stderr.startswith(f"{second_relay.url} did not answer: ")
+    error = json.loads(online.run("event", "query", "{}", "--relay", second_relay.url, "--json", expect=69).stdout)["error"]
+    assert error["name"] == "NotReachable" and second_relay.url in error["message"]
+
+
+@pytest.mark.parametrize("words", [["[]"], ['{"kinds":[]}'], ["{}", "--relay", "ws://a b"], ['{"what":1}']])
+def test_what_cannot_be_asked_is_refused(online, words):
+    assert online.run("event", "query", *words, expect=2).stderr.startswith("The query is not possible: ")
+
+
+
+@contextlib.contextmanager
+def scripted_relay(answer):
+    """A relay that answers each message with what answer(message) says. Yields its URL."""
+    loop = asyncio.new_event_loop()
+
+    async def serve(ws, _=None):
+        with contextlib.suppress(websockets.ConnectionClosed):
+            async for text in ws:
+                for reply in answer(json.loads(text)):
+                    await ws.send(json.dumps(reply))
+
+    async def start():
+        return await websockets.serve(serve, "127.0.0.1", 0)
+
+    async def end():
+        server.close()
+        await server.wait_closed()
+    server = loop.run_until_complete(start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_what_a_lying_relay_answers_is_left_out(online):
+    good, other = made_by_nostr_tools(kind=1111), made_by_nostr_tools(kind=1112)
+    forged = {**made_by_nostr_tools(kind=1111), "content": "forged"}
+    heard = []
+
+    def answer(message):
+        heard.append(message[0])
+        if message[0] == "REQ":
+            name = message[1]
+            yield from (["EVENT", name, e] for e in (forged, other, good, good))
+            yield ["EVENT", "q999", made_by_nostr_tools(kind=1111)]
+            yield ["EOSE", name]
+    with scripted_relay(answer) as url:
+        assert lines(online.run("event", "query", '{"kinds":[1111]}', "--relay", url)) == [good]
+        wait_for(lambda: heard == ["REQ", "CLOSE"], 5, "the relay is told that this was all")
+
+
+def test_what_came_in_time_is_shown_and_who_was_late_is_named(online):
+    good = made_by_nostr_tools(kind=1111)
+    with scripted_relay(lambda m: [["EVENT", m[1], good]] if m[0] == "REQ" else []) as url:
+        done = online.run("event", "query", '{"kinds":[1111]}', "--relay", url, "--timeout", "1")
+        assert lines(done) == [good] and done.stderr == f"{url} did not answer: it did not answer in time\n"
+
+
+def test_a_relay_that_asks_who_we_are_is_told(online):
+    good = made_by_nostr_tools(kind=1111)
+    known = []
+
+    def answer(message):
+        if message[0] == "AUTH":
+            known.append(message[1])
+            yield ["OK", message[1]["id"], True, ""]
+        elif message[0] == "REQ" and not known:
+            yield ["AUTH", "a challenge"]
+            yield ["CLOSED", message[1], "auth-required: who are you?"]
+        elif message[0] == "REQ":
+            yield ["EVENT", message[1], good]
+            yield ["EOSE", message[1]]
+    with scripted_relay(answer) as url:
+        assert lines(online.run("event", "query", '{"kinds":[1111]}', "--relay", url)) == [good]
+
+
+def test_a_relay_that_refuses_is_quoted(online):
+    with scripted_relay(lambda m: [["CLOSED", m[1], "restricted: not for you"]]) as url:
+        said = online.run("event", "query", '{"kinds":[1111]}', "--relay", url, expect=69).stderr
+        assert "restricted: not for you" in said
+
+
+def test_the_local_relay_is_asked_as_well(make_pylon):
+    one = make_pylon("start", None)
+    one.start()
+    url = f"ws://127.0.0.1:{one.local_port}"
+    [line] = customer("post", url, json.dumps({"kind": 1, "content": "here"}))
+    assert lines(one.run("event", "query", '{"kinds":[1]}', "--relay", url)) == [line["request"]]
