@@ -88,6 +88,7 @@ bool announcer_withdraw(Announcer *a, const Announcement *what, const char *pubk
         int r;
 
         a->call = signer_call_free(a->call);
+        a->publish = relay_publish_free(a->publish); /* of a withdrawal that is begun anew */
         if (!a->out)
                 return false;
 

@@ -262,10 +262,10 @@ static int on_drain_timeout(_unused_ sd_event_source *s, _unused_ uint64_t usec,
 }
 
 void provider_drain(Provider *p, bool run_queue) {
-        if (p->withdrawing)
+        if (p->withdrawing && !p->going_online)
                 return; /* it is offline as soon as that is over */
 
-        p->going_online = false;
+        p->going_online = p->withdrawing = false;
         p->signer_call = signer_call_free(p->signer_call);
         p->store_call = store_call_free(p->store_call);
         p->retry = sd_event_source_disable_unref(p->retry);

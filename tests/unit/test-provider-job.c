@@ -480,6 +480,21 @@ static void a_drain_finishes_what_runs_and_withdraws(_unused_ void **state) {
         outcome(published(31990), "wss://relay.example.com", RELAY_ACCEPTED);
 }
 
+static void who_goes_offline_while_coming_back_stays_offline(_unused_ void **state) {
+        go_online();
+        provider_drain(world.provider, false);
+        while (!world.provider->withdrawing)
+                assert_true(sd_event_run(world.event, 0) >= 0);
+        world.provider->loaded = false; /* the store was away: coming back takes a while */
+        provider_go_online(world.provider);
+        assert_true(world.provider->going_online);
+        provider_drain(world.provider, false);
+        go_on_until_quiet();
+        assert_int_equal(world.provider->state, PROVIDER_OFFLINE);
+        assert_false(provider_is_busy(world.provider));
+        assert_null(world.provider->retry);
+}
+
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(
@@ -516,6 +531,8 @@ int main(int argc, char *argv[]) {
                                 after_a_restart_everything_is_taken_up, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 a_drain_finishes_what_runs_and_withdraws, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                who_goes_offline_while_coming_back_stays_offline, setup, teardown),
         };
 
         if (argc == 2 && streq(argv[1], POW_WORKER_OPTION))
