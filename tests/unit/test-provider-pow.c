@@ -43,7 +43,8 @@ static JobRequest *request(unsigned bits, const char *content) {
         _cleanup_(keypair_freep) Keypair *k = NULL;
         _cleanup_(event_unrefp) Event *e = NULL;
         _cleanup_(draft_freep) Draft *d = NULL;
-        char json[2048], number[16];
+        static char json[50000];
+        char number[16];
         const char *reason;
         JobRequest *r = NULL;
 
@@ -178,6 +179,22 @@ static void cancelled_work_ends_its_process(void **state) {
         assert_int_equal(b->n_done, 0);
 }
 
+static void a_large_event_is_more_work(void **state) {
+        static char content[40000 + 1];
+        _cleanup_(job_request_freep) JobRequest *hard = NULL;
+        _cleanup_(work_freep) Work *w = NULL;
+        Bench *b = *state;
+        const char *reason = NULL;
+        Work *none = NULL;
+
+        (void) memset(content, 'x', sizeof(content) - 1);
+        w = work(b, 8, content);
+        assert_false(w->small);
+        hard = request(40, content);
+        assert_int_equal(b->backend->class->check(b->backend, hard, &none, &reason),
+                        VERDICT_TOO_HARD);
+}
+
 static void what_cannot_be_mined_is_turned_away(void **state) {
         Bench *b = *state;
         _cleanup_(job_request_freep) JobRequest *hard = request(41, "x"),
@@ -198,6 +215,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test_setup_teardown(
                                 a_process_that_dies_is_told_and_replaced, setup, teardown),
                 cmocka_unit_test_setup_teardown(cancelled_work_ends_its_process, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_large_event_is_more_work, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 what_cannot_be_mined_is_turned_away, setup, teardown),
         };

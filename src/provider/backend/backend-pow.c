@@ -16,9 +16,10 @@
 #include "nostr/nip13.h"
 #include "pow-worker.h"
 
-#define SMALL_BITS 8    /* 256 tries on average */
-#define BITE_TRIES 8192 /* in one turn of the loop: about two milliseconds */
-#define STEP_TRIES 1024
+#define SMALL_BITS  8    /* 256 tries on average */
+#define LIGHT_BYTES 1024 /* of an event; twice as much is one bit more */
+#define BITE_TRIES  8192 /* in one turn of the loop: about two milliseconds */
+#define STEP_TRIES  1024
 
 typedef struct PowWorker PowWorker;
 typedef struct PowBackend PowBackend;
@@ -299,11 +300,19 @@ static int large_start(PowBackend *b, PowWork *w) {
 
 /* ---- the backend */
 
+/* Each try hashes the event once more, so a large one is work as if it wanted more bits. */
+static unsigned work_bits(const JobRequest *r, unsigned bits) {
+        for (size_t n = strlen(r->inputs[0].data); n > LIGHT_BYTES; n /= 2)
+                bits++;
+        return bits;
+}
+
 static Verdict pow_check(
                 Backend *backend, const JobRequest *r, Work **ret, const char **ret_reason) {
         PowBackend *b = container_of(backend, PowBackend, backend);
         PowWork *w;
         PowTask task;
+        unsigned bits;
         int q;
 
         q = pow_task_parse(r, &task, ret_reason);
@@ -311,8 +320,9 @@ static Verdict pow_check(
                 return VERDICT_BAD_INPUT;
         if (q < 0)
                 return VERDICT_TROUBLE;
-        if (task.bits > b->bits_max || draft_has_tag(task.draft, "nonce")) {
-                *ret_reason = task.bits > b->bits_max ? NULL : _("The event has a nonce already.");
+        bits = work_bits(r, task.bits);
+        if (bits > b->bits_max || draft_has_tag(task.draft, "nonce")) {
+                *ret_reason = bits > b->bits_max ? NULL : _("The event has a nonce already.");
                 pow_task_done(&task);
                 return *ret_reason ? VERDICT_BAD_INPUT : VERDICT_TOO_HARD;
         }
@@ -322,7 +332,7 @@ static Verdict pow_check(
                 pow_task_done(&task);
                 return VERDICT_TROUBLE;
         }
-        w->work = (Work){ .backend = backend, .small = task.bits <= SMALL_BITS };
+        w->work = (Work){ .backend = backend, .small = bits <= SMALL_BITS };
         w->task = task;
         *ret = &w->work;
         return VERDICT_ACCEPTED;
