@@ -10,6 +10,7 @@
 #include "basic/buffer.h"
 #include "basic/log.h"
 #include "basic/option.h"
+#include "basic/text.h"
 #include "spawn.h"
 
 #define LINE_MAX_      4096
@@ -30,6 +31,7 @@ struct Child {
         Buffer line;
         usec_t started, pause;
         unsigned restarts;
+        bool late;          /* it was killed because it was not ready */
         bool says_it_stops; /* STOPPING=1: somebody else has told it to */
         char status[256], ending[320];
 };
@@ -106,7 +108,7 @@ static int child_on_late_start(
                 _unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {
         Child *c = userdata;
 
-        (void) snprintf(c->status, sizeof(c->status), "it was not ready in time");
+        c->late = true;
         log_error("pylon-%s was not ready in time and is killed.", c->name);
         child_kill(c);
         return 0;
@@ -160,7 +162,7 @@ int child_start(Child *c) {
         int r;
 
         c->status[0] = '\0';
-        c->says_it_stops = false;
+        c->says_it_stops = c->late = false;
         r = child_spawn(c);
         if (r < 0) {
                 (void) snprintf(c->ending, sizeof(c->ending), "it could not be started: %s",
@@ -204,6 +206,8 @@ static void child_describe_end(Child *c, const siginfo_t *si) {
 
         if (by_itself && *c->status && si->si_status != EXIT_SUCCESS)
                 (void) snprintf(c->ending, sizeof(c->ending), "%s", c->status);
+        else if (c->late)
+                (void) snprintf(c->ending, sizeof(c->ending), "it was not ready in time");
         else if (by_itself)
                 (void) snprintf(c->ending, sizeof(c->ending), "it ended with exit status %d",
                                 si->si_status);
@@ -357,9 +361,9 @@ void child_notified(Child *c, const char *message) {
         char line[sizeof(c->status)];
 
         while (*message) {
-                size_t n = strcspn(message, "\n");
+                size_t n = strcspn(message, "\n"), fit = utf8_prefix(message, n, sizeof(line) - 1);
 
-                (void) snprintf(line, sizeof(line), "%.*s", (int) n, message);
+                (void) snprintf(line, sizeof(line), "%.*s", (int) fit, message);
                 child_notified_line(c, line);
                 message += n + (message[n] == '\n');
         }

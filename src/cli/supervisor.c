@@ -459,6 +459,9 @@ static int supervisor_set_up(Supervisor *s) {
         int r;
 
         r = add_log(s);
+        if (r >= 0)
+                r = mkdir_p(s->cli->paths->run); /* another instance may have removed it as it ended
+                                                  */
         if (r < 0)
                 return r;
         r = sd_event_default(&s->event);
