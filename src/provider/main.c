@@ -10,7 +10,8 @@ static void on_changed(Provider *p, void *userdata) {
         ProviderService *s = userdata;
 
         provider_bus_changed(s);
-        service_status(s->service, "The provider is %s.", provider_state_name(p->state));
+        service_status(s->service, "The provider is %s%s%s.", provider_state_name(p->state),
+                        *p->trouble ? ". " : "", p->trouble);
         if (p->state == PROVIDER_OFFLINE && service_is_draining(s->service))
                 service_exit(s->service, EXIT_SUCCESS);
 }

@@ -40,6 +40,12 @@ static int on_retry(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
         return 0;
 }
 
+/* Who asks for the status shall read it, and not only who looks into the log. */
+static void tell_trouble(Provider *p, const char *what, const char *reason) {
+        (void) snprintf(p->trouble, sizeof(p->trouble), "%s: %s", what, reason);
+        p->changed(p, p->userdata);
+}
+
 static void retry_later(Provider *p, const char *what, const char *reason) {
         log_warning("%s: %s. Trying again in %u s.", what, reason,
                         (unsigned) (p->retry_usec / SEC));
@@ -48,6 +54,7 @@ static void retry_later(Provider *p, const char *what, const char *reason) {
                             p->retry_usec / 8, on_retry, p) < 0)
                 log_error("No timer is left; the provider stays offline.");
         p->retry_usec = MIN(p->retry_usec * 2, RETRY_MAX);
+        tell_trouble(p, what, reason);
 }
 
 static int kinds_filter(const Provider *p, Buffer *b, const char *before, const char *quote,
@@ -86,6 +93,7 @@ void provider_come_online(Provider *p) {
         announcer_announce(&p->announcer, &a, provider_now(p));
         p->going_online = p->withdrawing = false;
         p->retry_usec = RETRY_FIRST;
+        p->trouble[0] = '\0';
         provider_set_state(p, PROVIDER_ONLINE);
         provider_want_turn(p);
 }
@@ -142,6 +150,7 @@ static void on_public_key(int error, const char *name, const char *reason,
                 /* Online() comes again when there is one. */
                 log_error("There is no identity yet; `pylon init` makes one.");
                 p->going_online = false;
+                tell_trouble(p, "There is no identity yet", "`pylon init` makes one");
                 return;
         }
         if (error < 0) {
@@ -266,6 +275,7 @@ void provider_drain(Provider *p, bool run_queue) {
                 return; /* it is offline as soon as that is over */
 
         p->going_online = p->withdrawing = false;
+        p->trouble[0] = '\0';
         p->signer_call = signer_call_free(p->signer_call);
         p->store_call = store_call_free(p->store_call);
         p->retry = sd_event_source_disable_unref(p->retry);

@@ -54,6 +54,7 @@ struct Provider {
         Announcer announcer;
 
         sd_event_source *turn;  /* the queue is looked at, once in a turn of the loop */
+        char trouble[256];      /* why it does not get online, for people; "" */
         sd_event_source *retry; /* going online did not work; also: draining took too long */
         usec_t retry_usec;
         StoreCall *store_call;
