@@ -40,6 +40,12 @@ def free_port():
         return s.getsockname()[1]
 
 
+def is_open(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
 class Relay:
     """tests/integration/node/relay.mjs in a process of its own; its port stays when it comes back."""
 

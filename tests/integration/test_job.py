@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from parts import FINAL, customer, mined_bits, mining_job, tag, wait_for
+from parts import FINAL, customer, is_open, mined_bits, mining_job, tag, wait_for
 
 
 def requests(lines):
@@ -217,6 +217,7 @@ def test_the_relay_on_this_machine_serves_a_customer_too(way, make_pylon):
     """The defaults: no other relay is configured, and the customer comes to ours."""
     pylon = make_pylon(way, None)
     pylon.start()
+    wait_for(lambda: is_open(pylon.local_port), 20, "the local relay listens")
     lines = customer("buy", f"ws://127.0.0.1:{pylon.local_port}", 30, mining_job())
     (request,) = requests(lines)
     results = [line["event"] for line in lines if "event" in line and line["event"]["kind"] == 6970]
