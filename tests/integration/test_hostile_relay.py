@@ -298,3 +298,129 @@ def test_what_one_relay_took_still_reaches_the_other_when_it_is_back(killed, mak
         assert owner.quiet(), "nobody wanted to hear more of it"
         wait_for(lambda: rows(one, "select count(*) from outbox")[0][0] == 0, 5, "the outbox is empty")
     assert len(relay.events(6970)) == 1
+
+
+# ---- a local client that means harm
+
+
+class Raw:
+    """A client by hand: what no library would send."""
+
+    def __init__(self, port, upgrade=True):
+        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+        if upgrade:
+            self.send(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                      b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += self.socket.recv(1)
+            assert b" 101 " in head
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def frame(self, text, size=None, final=True, opcode=1):
+        data = text.encode()
+        size = len(data) if size is None else size
+        self.send(bytes([0x80 * final | opcode, 0xff]) + size.to_bytes(8, "big") + bytes(4) + data)
+
+    def is_closed(self):
+        self.socket.settimeout(0.01)
+        try:
+            while self.socket.recv(65536):
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.fixture
+def raw(service):
+    made = []
+
+    def make(**more):
+        made.append(Raw(service.port, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def assert_locals_are_served(connect, url):
+    good = connect(url)
+    begun = time.monotonic()
+    assert good.publish(event := good.sign(content=f"{begun}"))[0]
+    assert good.stored({"ids": [event["id"]]}) == [event["id"]]
+    assert time.monotonic() - begun < DELAY_MAX
+    good.close()
+
+
+@pytest.mark.parametrize("request_", [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websock", b"\x16\x03\x01", b"\0" * 100])
+def test_half_requests_are_let_go(request_, service, raw, connect):
+    half = [raw(upgrade=False) for _ in range(140)]
+    for one in half:
+        with contextlib.suppress(OSError):
+            one.send(request_)
+    wait_for(lambda: all(one.is_closed() for one in half), 60, "they are let go")
+    assert_locals_are_served(connect, service.url)
+    assert_small(service)
+
+
+def test_frames_that_never_end_cost_little(service, raw, connect):
+    for _ in range(60):
+        one = raw()
+        one.frame('["REQ","' + "x" * 100000, size=131072)
+        one = raw()
+        one.frame('["REQ","' + "x" * 100000, final=False)
+        for _ in range(10):
+            one.frame("x" * 10000, final=False, opcode=0)
+    assert_locals_are_served(connect, service.url)
+    assert_small(service)
+
+
+def test_a_flood_of_subscriptions_with_giant_filters(service, raw, connect):
+    giants = [{"authors": [f"{n:064x}" for n in range(1900)]}, {"#t": [f"{n}" for n in range(8000)]},
+              {f"#{c}": ["x"] * 500 for c in "abcdfghijkl"}, {"kinds": list(range(8000))}]
+    for n in range(8):
+        one = raw()
+        for i in range(200):
+            one.frame(json.dumps(["REQ", f"{i}", giants[(n + i) % len(giants)]]))
+        one.frame(json.dumps(["REQ", "many", *[{"kinds": [k]} for k in range(200)]]))
+        assert_locals_are_served(connect, service.url)
+    assert service.process.poll() is None
+    if not SANITIZED:
+        assert resident(service) < 256 * 1024  # eight of 128 are here
+
+
+def test_a_client_that_never_reads_is_let_go(service, raw, connect):
+    good = connect(service.url)
+    for n in range(40):
+        assert good.publish(good.sign(content=f"{n}" + "x" * 100000))[0]
+    deaf = [raw() for _ in range(8)]
+    for one in deaf:
+        for n in range(20):
+            one.frame(json.dumps(["REQ", f"{n}", {"kinds": [1]}]))
+    for n in range(30):
+        assert good.publish(good.sign(content=f"live {n}" + "x" * 100000))[0]
+    assert_locals_are_served(connect, service.url)
+    wait_for(lambda: all(one.is_closed() for one in deaf), 30, "they are let go")
+    assert service.process.poll() is None
+    if not SANITIZED:
+        assert resident(service) < 128 * 1024
+
+
+def test_questions_that_find_nothing_starve_nobody(service, raw, connect):
+    good = connect(service.url)
+    for n in range(300):
+        assert good.publish(good.sign(content=f"{n}"))[0]
+    one = raw()
+    never = {"kinds": [1], "#x": ["y" * 300]}
+    for n in range(500):
+        one.frame(json.dumps(["REQ", f"{n % 60}", *[never] * 30]))
+    assert_locals_are_served(connect, service.url)
