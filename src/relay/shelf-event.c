@@ -171,7 +171,7 @@ static int replace(Shelf *s, const Event *e, const char *d) {
                 int64_t at = sql_int(q, 1);
                 bool stays = at > event_created_at(e) ||
                              (at == event_created_at(e) &&
-                                             memcmp(sql_bytes(q, 2, &size), event_id(e), 32) < 0);
+                                             memcmp(sql_bytes(q, 2, &size), event_id(e), 32) <= 0);
 
                 old = sql_int(q, 0);
                 sql_reset(q);
