@@ -10,7 +10,7 @@
 
 #define SUBSCRIPTION_WINDOW     1024
 #define SUBSCRIPTION_BYTES_MAX  (16 * 1024 * 1024)
-#define SUBSCRIPTION_RELAYS_MAX OUTBOX_RELAYS_MAX
+#define SUBSCRIPTION_RELAYS_MAX 64
 
 typedef struct SubRelay {
         Upstream *upstream;

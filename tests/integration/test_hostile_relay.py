@@ -424,3 +424,23 @@ def test_questions_that_find_nothing_starve_nobody(service, raw, connect):
     for n in range(500):
         one.frame(json.dumps(["REQ", f"{n % 60}", *[never] * 30]))
     assert_locals_are_served(connect, service.url)
+
+
+def test_the_same_version_again_is_a_duplicate(service, connect):
+    """It was removed, written and shown to everybody once more."""
+    good, other = connect(service.url), connect(service.url)
+    other.send("REQ", "live", {"kinds": [0, 31990]})
+    other.message("EOSE", "live")
+    for event in (good.sign(kind=0), good.sign(kind=31990, tags=[["d", "x"]])):
+        assert good.publish(event) == [True, ""]
+        assert good.publish(event)[1].startswith("duplicate:")
+        assert other.message("EVENT", "live")[2] == event
+    assert other.quiet()
+
+
+def test_more_relays_than_an_event_is_sent_to_are_all_listened_to(make_service, ask, relay, wire):
+    one = make_service([f"ws://127.0.0.1:{9 + n}" for n in range(20)] + [relay.url], OFF)
+    subscriber = ask(one)
+    subscriber.send("subscribe", "jobs", JOBS, [])
+    subscriber.until(lambda x: x[:3] == ["live", "jobs", relay.url])
+    assert_good_one_is_served(subscriber, wire, 1)

@@ -90,7 +90,7 @@ static void subscription_remove(RelayClient *c, const char *name) {
 static void on_subscribed(_unused_ sd_bus_message *reply, int error, _unused_ const char *name,
                 const char *reason, _unused_ void *userdata) {
         if (error < 0)
-                log_debug("The relay refused a subscription: %s", reason);
+                log_warning("pylon-relay refused a subscription: %s", reason);
 }
 
 static int subscription_send(RelayClient *c, const Subscription *s) {
