@@ -259,15 +259,23 @@ static void upstream_lost(Upstream *u, const char *reason) {
         }
 }
 
+static void upstream_try_next(Upstream *u, const char *reason) {
+        if (u->address + 1 >= strv_length(u->addresses)) {
+                upstream_lost(u, reason);
+                return;
+        }
+        u->ws = ws_free(u->ws);
+        u->address++;
+        upstream_connect(u);
+}
+
 static void on_ws_closed(_unused_ Ws *ws, _unused_ int error, const char *reason, void *userdata) {
         Upstream *u = userdata;
 
-        if (u->state == UPSTREAM_CONNECTING && ++u->address < strv_length(u->addresses)) {
-                u->ws = ws_free(u->ws);
-                upstream_connect(u);
-                return;
-        }
-        upstream_lost(u, reason);
+        if (u->state == UPSTREAM_CONNECTING)
+                upstream_try_next(u, reason);
+        else
+                upstream_lost(u, reason);
 }
 
 static void on_ws_open(_unused_ Ws *ws, void *userdata) {
@@ -316,14 +324,14 @@ static void upstream_connect(Upstream *u) {
         int r;
 
         if (!address_is_allowed(u, t.address)) {
-                upstream_lost(u, "its address is not public, and it is not configured");
+                upstream_try_next(u, "its address is not public, and it is not configured");
                 return;
         }
         upstream_set_state(u, UPSTREAM_CONNECTING);
         upstream_arm(u, UINT64_MAX);
         r = ws_connect(u->hub->ws, &t, &limits, &ws_handler, u, &u->ws);
         if (r < 0)
-                upstream_lost(u, strerror(-r));
+                upstream_try_next(u, strerror(-r));
 }
 
 static void on_resolved(_unused_ Resolve *q, int error, const char *reason, char *const *addresses,

@@ -444,3 +444,13 @@ def test_more_relays_than_an_event_is_sent_to_are_all_listened_to(make_service, 
     subscriber.send("subscribe", "jobs", JOBS, [])
     subscriber.until(lambda x: x[:3] == ["live", "jobs", relay.url])
     assert_good_one_is_served(subscriber, wire, 1)
+
+
+def test_an_address_that_fails_at_once_is_not_the_last(make_service, ask):
+    """localhost is 127.0.0.1, where nobody listens, and ::1."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listening:
+        listening.settimeout(10)
+        one = make_service([f"ws://localhost:{listening.getsockname()[1]}"], OFF)
+        ask(one).send("subscribe", "jobs", JOBS, [])
+        with listening.accept()[0] as connection:
+            assert connection.recv(4096).startswith(b"GET / HTTP/1.1")
