@@ -33,6 +33,7 @@ static const Verb verbs[] = {
         { "job",    "submit",     "TEXT|JSON", N_("Buy one result and print it"),                          1, 1, false, verb_job_submit,   "kind pow bid provider relay timeout" },
         { "event",  "decode",     "TEXT...",   N_("Say what is in an npub, note, nevent or the like"),     1, 64, true, verb_event_decode, "" },
         { "event",  "encode",     "TYPE VALUE", N_("Make an npub, note, nprofile, nevent or naddr"),       2, 2, true,  verb_event_encode, "relay" },
+        { "event",  "publish",    "FILE|-",    N_("Send a signed event to relays and show their answers"), 1, 1, false, verb_event_publish, "relay timeout" },
         { "event",  "query",      "FILTER...", N_("Ask relays for stored events, one JSON line each"),     1, 10, false, verb_event_query, "relay limit timeout" },
         { "event",  "show",       "FILE|-",    N_("Check an event and show what is in it"),                1, 1, true,  verb_event_show,   "" },
         { "relay",  "list",       "",          N_("List the relays and what they say"),                    0, 0, false, verb_relay_list,   "" },

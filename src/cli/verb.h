@@ -7,6 +7,7 @@ int verb_config_show(Cli *cli);
 int verb_earnings(Cli *cli);
 int verb_event_decode(Cli *cli);
 int verb_event_encode(Cli *cli);
+int verb_event_publish(Cli *cli);
 int verb_event_query(Cli *cli);
 int verb_event_show(Cli *cli);
 int verb_init(Cli *cli);

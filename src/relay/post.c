@@ -4,6 +4,7 @@
 #include "basic/text.h"
 #include "bus/text.h"
 #include "nostr/url.h"
+#include "publication.h"
 #include "relay-hub.h"
 
 #define KEEP_DURABLE   (7 * 24 * 3600) /* seconds an event is tried for */
@@ -60,6 +61,7 @@ static void on_outcome(Letter *l, Target *t, void *userdata) {
 
         if (o && !l->forgotten)
                 owner_tell(h, o, l, t);
+        publication_outcome(h, l);
         hub_want_flush(h); /* the last one ends a drain, whoever is left to hear of it */
 }
 

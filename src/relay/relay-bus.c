@@ -4,13 +4,15 @@
 #include "basic/text.h"
 #include "bus/authorize.h"
 #include "bus/text.h"
+#include "publication.h"
 #include "query.h"
 #include "relay-hub.h"
 
-#define ACTION_QUERY "com.openagents.pylon1.relay.query"
+#define ACTION_QUERY   "com.openagents.pylon1.relay.query"
+#define ACTION_PUBLISH "com.openagents.pylon1.relay.publish"
 
-#define NAME_MAX_    64
-#define PUBLISH_MAX  1024 /* events of one call */
+#define NAME_MAX_      64
+#define PUBLISH_MAX    1024 /* events of one call */
 
 /* ---- what people may see */
 
@@ -72,6 +74,34 @@ static int method_query(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         if (r < 0)
                 return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
                                 "The query is not possible: %s.", reason ?: strerror(-r));
+        return 1;
+}
+
+static int method_publish_one(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Hub *h = userdata;
+        _cleanup_strv_ char **urls = NULL;
+        PublicationInfo info = { .call = m };
+        const char *reason = NULL;
+        int r;
+
+        r = bus_authorize(service_server(h->service), m, ACTION_PUBLISH, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = sd_bus_message_read_basic(m, 's', &info.json);
+        if (r >= 0)
+                r = sd_bus_message_read_strv(m, &urls);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 'u', &info.timeout_ms);
+        if (r < 0)
+                return r;
+
+        info.urls = urls;
+        r = publication_start(h, &info, &reason);
+        if (r == -EBUSY)
+                return sd_bus_error_set(error, BUS_ERROR_BUSY, "Too many events are on their way.");
+        if (r < 0)
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "The event cannot be published: %s.", reason ?: strerror(-r));
         return 1;
 }
 
@@ -303,6 +333,10 @@ static const sd_bus_vtable relay_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Relays", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssxttt)", relays),
                         method_relays, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Publish",
+                        SD_BUS_ARGS("s", event, "as", relays, "u", timeout_ms),
+                        SD_BUS_RESULT("a(sis)", answers),
+                        method_publish_one, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Query",
                         SD_BUS_ARGS("as", filters, "as", relays, "u", limit, "u", timeout_ms),
                         SD_BUS_RESULT("a(ss)", events, "a(ss)", silent),

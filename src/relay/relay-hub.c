@@ -5,6 +5,7 @@
 #include "basic/text.h"
 #include "bus/text.h"
 #include "nostr/url.h"
+#include "publication.h"
 #include "query.h"
 
 #define IDS_MAX                (128 * 1024)
@@ -503,6 +504,7 @@ Hub *hub_free(Hub *h) {
 
         h->local = local_free(h->local);
         query_free_all(h);
+        publication_free_all(h);
         for (unsigned i = 0; i < INGEST_SLOTS; i++)
                 subscription_free(h->subscriptions[i]);
         for (size_t i = 0; i < h->n_upstreams; i++)

@@ -31,6 +31,8 @@ struct Hub {
         Subscription *subscriptions[INGEST_SLOTS];
         Owner owners[HUB_OWNERS_MAX];
         size_t n_owners;
+        struct Publication *publications; /* publication.c */
+        unsigned n_publications;
         struct Query *queries; /* query.c */
         unsigned n_queries, query_serial;
         bool draining, housekeeping_soon;

@@ -239,3 +239,47 @@ def test_the_local_relay_is_asked_as_well(make_pylon):
     url = f"ws://127.0.0.1:{one.local_port}"
     [line] = customer("post", url, json.dumps({"kind": 1, "content": "here"}))
     assert lines(one.run("event", "query", '{"kinds":[1]}', "--relay", url)) == [line["request"]]
+
+
+def publish(pylon, event, *args, expect=0):
+    path = pylon.folder / "event.json"
+    path.write_text(json.dumps(event))
+    path.chmod(0o644)
+    return pylon.run("event", "publish", path, *args, expect=expect)
+
+
+def test_an_event_is_published_to_all_relays_and_found_again(make_pylon, relay, second_relay):
+    one = make_pylon("start", [relay.url, second_relay.url])
+    one.start()
+    event = made_by_nostr_tools(kind=1, content="published\ufdd0")
+    assert sorted(publish(one, event).stdout.splitlines()) == sorted(f"{url}: accepted" for url in (relay.url, second_relay.url))
+    assert relay.events(1) == second_relay.events(1) == [event]
+    assert lines(one.run("event", "query", json.dumps({"ids": [event["id"]]}))) == [event]
+    answer = json.loads(publish(one, event, "--relay", relay.url, "--json").stdout)  # once more: it is over and done with
+    assert answer["id"] == event["id"] and [a["relay"] for a in answer["answers"]] == [relay.url]
+    assert [line["outbox_pending"] for line in one.json("relay", "list")] == [0, 0]
+
+
+def test_each_answer_is_shown(online, relay):
+    event = made_by_nostr_tools()
+    with scripted_relay(lambda m: [["OK", m[1]["id"], False, "blocked: not you"]]) as refusing, \
+            scripted_relay(lambda m: []) as silent:
+        urls = [word for url in (relay.url, refusing, silent) for word in ("--relay", url)]
+        answer = json.loads(publish(online, event, *urls, "--timeout", "1", "--json").stdout)
+        assert answer["answers"] == [
+            {"relay": relay.url, "answer": "accepted", "message": None},
+            {"relay": refusing, "answer": "refused", "message": "blocked: not you"},
+            {"relay": silent, "answer": "no answer", "message": "it did not answer in time"}]
+        assert "blocked: not you" in publish(online, event, "--relay", refusing, expect=1).stdout
+
+
+def test_only_what_is_signed_is_published(online, relay):
+    event = made_by_nostr_tools()
+    assert "signature" in publish(online, {**event, "sig": "00" * 64}, expect=1).stderr
+    assert "Usage" not in publish(online, event, "--relay", "ws://a b", expect=2).stderr
+    forged = {**event, "sig": "00" * 64}  # and not only the command looks
+    done = subprocess.run(["busctl", f"--address=unix:path={online.base}/run/relay.sock", "call", "com.openagents.Pylon1.Relay",
+                           "/com/openagents/Pylon1", "com.openagents.Pylon1.Relay", "Publish", "sasu", json.dumps(forged), "0", "0"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert relay.events(1) == []
