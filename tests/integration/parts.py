@@ -88,7 +88,7 @@ class Relay:
 
     def _order(self, path, body=None):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", data=body)
-        return json.loads(urllib.request.urlopen(request, timeout=5).read())
+        return json.loads(urllib.request.urlopen(request, timeout=20).read())
 
     def subscribers(self):
         return [c for c in self._order("clients") if c]
