@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import stat
 import subprocess
 
@@ -77,8 +78,10 @@ def test_the_target_stops_everything(make_pylon, relay):
 def test_pylon_start_and_stop_go_through_systemd(way, make_pylon, relay):
     pylon = make_pylon(way, [relay.url])
     pylon.run("start", "--mode", "provider")
+    # Online() is answered when the wish is written down; the signer may still be waking up then.
+    wait_for(lambda: pylon.json("status")["daemon"]["provider_state"] == "online", 10, "the provider is online")
     status = pylon.json("status")["daemon"]
-    assert status["running"] and status["provider_state"] == "online" and status["host_state"] == "offline"
+    assert status["running"] and status["host_state"] == "offline"
     assert subprocess.run([*pylon.systemctl, "is-active", "--quiet", "pylon.target"], check=False).returncode == 0
     pylon.run("start")
     assert pylon.json("status")["daemon"]["host_active"]
@@ -173,3 +176,30 @@ def test_an_operator_runs_the_shop_without_touching_the_purse(operator, make_pyl
     for verb in ("stop", "start"):
         assert output(*operator, "systemctl", verb, "pylon.target")[0] == 0
     assert output(*operator, "systemctl", "stop", "dbus.service")[0] != 0
+
+
+def last_fed(role):
+    return int(output("systemctl", "show", "--value", "-p", "WatchdogTimestampMonotonic", f"pylon-{role}.service")[1])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_service_that_hangs_is_started_again(role, make_pylon, relay):
+    folder = pathlib.Path(f"/run/systemd/system/pylon-{role}.service.d")
+    folder.mkdir(parents=True)
+    try:
+        (folder / "watchdog.conf").write_text("[Service]\nWatchdogSec=1s\n")
+        subprocess.run(["systemctl", "daemon-reload"], check=True, timeout=60)
+        pylon = make_pylon("system", [relay.url])
+        pylon.start()
+        subprocess.run(["systemctl", "start", f"pylon-{role}.service"], check=True, timeout=60)
+        pid = pylon.pid(role)
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: pylon.pid(role) not in (None, pid), 20, f"{role} runs again")
+        assert "watchdog timeout" in output("journalctl", "-b", "--no-pager", "-n", "50", "-u", f"pylon-{role}.service")[1].lower()
+        pid = pylon.pid(role)
+        first = last_fed(role)
+        wait_for(lambda: last_fed(role) > first + 2_000_000, 10, "a healthy one feeds the watchdog")
+        assert pylon.pid(role) == pid
+    finally:
+        shutil.rmtree(folder)
+        subprocess.run(["systemctl", "daemon-reload"], check=True, timeout=60)
