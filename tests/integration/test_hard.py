@@ -1,6 +1,8 @@
 """What nobody hopes for: services that flood, die or never come, homes that are none, words that are no text."""
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -142,3 +144,67 @@ def test_jobs_outlive_a_disk_that_is_full_for_a_while(make_pylon, relay, passes)
         assert len(relay.results(request)) == (pylon.state(request) == "completed"), pylon.state(request)
     assert dict(pylon.query("select status, jobs from job_totals where jobs > 0")) == dict(
         pylon.query("select status, count(*) from jobs group by status"))
+
+
+def post(relay, *templates):
+    return [line["request"]["id"] for line in customer("post", relay.url, *templates)]
+
+
+def reload(pylon, old, new):
+    pylon.config.write_text(pylon.config.read_text().replace(old, new))
+    os.kill(pylon.pid("supervisor"), signal.SIGHUP)
+
+
+def announced(relay):
+    return [json.loads(e["content"]).get("name") for e in relay.events(31990)]
+
+
+def test_a_reload_takes_the_good_and_leaves_the_bad(make_pylon, relay, second_relay):
+    pylon = make_pylon("start", [relay.url], more="[pow]\nmax_bits = 20\n")
+    pylon.start()
+    wait_for(lambda: "under test" in announced(relay), 10, "it is announced")
+    reload(pylon, '"under test"', '"renamed"')
+    wait_for(lambda: "renamed" in announced(relay), 10, "the new name is announced")
+
+    reload(pylon, "max_bits = 20", "max_bits = 6")
+    wait_for(lambda: len(announced(relay)) > 2, 10, "it was read again")
+    (hard,) = post(relay, mining_job(12, content="hard"))
+    wait_for(lambda: "error" in relay.statuses(hard), 10, "what is too hard now is refused")
+
+    reload(pylon, "max_bits = 6", "max_bits = \"many\"")
+    (easy,) = post(relay, mining_job(5, content="easy"))
+    pylon.wait_state(easy, "completed")
+
+    reload(pylon, "max_bits = \"many\"", "max_bits = 12")
+    reload(pylon, relay.url, second_relay.url)
+    wait_for(second_relay.subscribers, 20, "the other relay is subscribed to")
+    (there,) = post(second_relay, mining_job(12, content="there"))
+    pylon.wait_state(there, "completed")
+    assert second_relay.results(there)
+
+
+def test_odd_numbers_of_bits_are_answered(make_pylon, relay):
+    pylon = make_pylon("start", [relay.url])
+    pylon.start()
+    odd = ["16abc", "-1", "1e3", "256", "257", "", " 8", "08", "8.0", "99999999999999999999"]
+    *refused, good = post(relay, *[mining_job(bits, content=bits) for bits in odd], mining_job(4, content="good"))
+    pylon.wait_state(good, "completed")
+    for bits, request in zip(odd, refused):
+        wait_for(lambda: "error" in relay.statuses(request), 10, f"{bits!r} is refused")
+        assert not pylon.state(request)
+
+
+def test_odd_events_are_answered(make_pylon, relay):
+    pylon = make_pylon("start", [relay.url])
+    pylon.start()
+    odd = []
+    for data in ('{"kind":1,"created_at":1,"tags":[["nonce","1","2"]],"content":""}', "[]", "", "{", '{"kind":65536}',
+                 '{"kind":1,"created_at":-1,"tags":[],"content":"x"}', '{"kind":1,"created_at":1,"tags":[[]],"content":"x"}',
+                 '{"kind":1,"created_at":1,"tags":[[1]],"content":"x"}', '{"pubkey":"zz","kind":1,"created_at":1,"tags":[],"content":""}'):
+        odd.append(json.dumps({"tags": [["i", data, "text"], ["param", "pow", "4"]]}))
+    last = mining_job(4, content="last")
+    ids = post(relay, *odd, last)
+    pylon.wait_state(ids[-1], "completed")
+    for request in ids[:-1]:
+        wait_for(lambda: pylon.state(request) == "completed" or "error" in relay.statuses(request), 20,
+                 f"{ids.index(request)} is answered, it is {pylon.state(request)} {relay.statuses(request)}")
