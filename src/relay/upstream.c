@@ -111,7 +111,9 @@ static void on_event(Upstream *u, const Message *m) {
 }
 
 static void on_ok(Upstream *u, const Message *m) {
+        const char *text = m->text;
         uint8_t id[32];
+        bool wants_name;
 
         if (auth_is_answer(u, m->id)) {
                 auth_answered(u, m->accepted, m->text);
@@ -120,8 +122,13 @@ static void on_ok(Upstream *u, const Message *m) {
         if (hex_decode(m->id, id, sizeof(id)) < 0)
                 return;
 
-        outbox_answer(u->hub->outbox, u->out, id, m->accepted, m->text, hub_monotonic(u->hub));
-        if (answer_meaning(m->accepted, m->text) == ANSWER_AUTH) {
+        wants_name = answer_meaning(m->accepted, m->text) == ANSWER_AUTH;
+        if (wants_name && u->auth == AUTH_DONE) {
+                text = "error: it knows who we are, and asks again"; /* the others go on */
+                wants_name = false;
+        }
+        outbox_answer(u->hub->outbox, u->out, id, m->accepted, text, hub_monotonic(u->hub));
+        if (wants_name) {
                 out_relay_land(u->out);
                 u->out->not_before = hub_monotonic(u->hub) + UPSTREAM_AGAIN_USEC;
                 auth_start(u);
@@ -189,7 +196,8 @@ static void on_ws_message(_unused_ Ws *ws, const char *text, size_t size, void *
         r = message_parse_from_relay(text, size, &m, &reason);
         if (r < 0) {
                 u->counts.malformed++;
-                upstream_bad(u);
+                if (r != -EOPNOTSUPP) /* another protocol's word costs nothing */
+                        upstream_bad(u);
         } else {
                 upstream_dispatch(u, &m);
         }

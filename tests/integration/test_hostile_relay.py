@@ -14,7 +14,7 @@ import urllib.request
 import pytest
 
 from parts import BUILD, NODE, mining_job, wait_for
-from test_relay import OFF, Wire, ask, can_connect, connect, connect_plain, make_service, rows, service  # noqa: F401
+from test_relay import OFF, Lines, Wire, ask, can_connect, connect, connect_plain, make_service, rows, service  # noqa: F401
 
 SANITIZED = "__asan_init" in subprocess.run(["nm", "-D", BUILD / "src/relay/pylon-relay"], capture_output=True,
                                             text=True).stdout
@@ -454,3 +454,22 @@ def test_an_address_that_fails_at_once_is_not_the_last(make_service, ask):
         ask(one).send("subscribe", "jobs", JOBS, [])
         with listening.accept()[0] as connection:
             assert connection.recv(4096).startswith(b"GET / HTTP/1.1")
+
+
+@pytest.mark.skipif("start" not in os.environ.get("PYLON_WAYS", "start"), reason="needs the way \"start\"")
+def test_one_event_that_no_name_is_good_enough_for_does_not_hold_up_the_others(hostile, make_pylon, relay):
+    bad = hostile("auth-for-one")
+    pylon = make_pylon("start", [relay.url])
+    pylon.start()
+    wire = connect_plain(relay.url)
+    owner = Lines(BUILD / "tests/integration/tool-relay", pylon.base / "run/relay.sock")
+    for n in range(5):
+        event = wire.sign(kind=6970, content=f"{n}")
+        owner.send("publish", json.dumps(event), [bad.url], True)
+        if n > 0:
+            assert owner.until(lambda x: x[0] == "outcome" and x[1] == event["id"], DELAY_MAX)[3] == 1
+        else:
+            wait_for(lambda: bad.counts()["AUTH"] == 1 and bad.counts()["EVENT"] >= 2, 10, "it is sent again")
+    assert bad.counts()["EVENT"] <= 8
+    owner.close()
+    wire.close()

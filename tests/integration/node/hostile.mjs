@@ -102,6 +102,13 @@ const onReq = {
 
 const onEvent = {
   'auth-that-never-helps': (ws, id) => ws.send(JSON.stringify(['OK', id, false, 'auth-required: who are you'])),
+  // Only the first event is refused so, for ever; the others are taken.
+  'auth-for-one': (ws, id) => {
+    if (!ws.asked) ws.send(JSON.stringify(['AUTH', 'once']));
+    ws.asked = true;
+    counts.refused ??= id;
+    ws.send(JSON.stringify(['OK', id, id !== counts.refused, id === counts.refused ? 'auth-required: who are you' : '']));
+  },
   'auth-without-challenge': (ws, id) => ws.send(JSON.stringify(['OK', id, false, 'auth-required: who are you'])),
   'lying-answers': (ws, id) => {
     for (let n = 0; n < 1000; n++)
