@@ -367,34 +367,35 @@ Target *out_relay_take(OutRelay *r, usec_t now) {
         return t;
 }
 
-void outbox_answer(Outbox *o, OutRelay *r, const uint8_t id[static 32], bool accepted,
+bool outbox_answer(Outbox *o, OutRelay *r, const uint8_t id[static 32], bool accepted,
                 const char *text, usec_t now) {
         Target *t = target_find(o, r, id);
 
         if (!t)
-                return;
+                return false;
 
         switch (answer_meaning(accepted, text)) {
         case ANSWER_ACCEPTED:
                 target_done(o, t, RELAY_ACCEPTED, text);
-                return;
+                break;
         case ANSWER_REFUSED:
                 target_done(o, t, RELAY_REFUSED, text);
-                return;
+                break;
         case ANSWER_AUTH:
                 target_move(t, TARGET_WAITING); /* the connection knows what to do first */
-                return;
+                break;
         case ANSWER_SLOWER:
                 r->not_before = now + SLOWER_USEC;
                 target_move(t, TARGET_WAITING);
                 target_say(t, text);
-                return;
+                break;
         case ANSWER_LATER:
                 target_later(o, t, text, now);
-                return;
+                break;
         case _ANSWER_MAX:
                 assert(false);
         }
+        return true;
 }
 
 void out_relay_land(OutRelay *r) {

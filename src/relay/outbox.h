@@ -102,7 +102,8 @@ size_t out_relay_n_open(const OutRelay *r);
 /* For the connection: what to send next, NULL where nothing waits or the relay wants a pause. It
  * counts as sent. */
 Target *out_relay_take(OutRelay *r, usec_t now);
-void outbox_answer(Outbox *o, OutRelay *r, const uint8_t id[static 32], bool accepted,
+/* false: nothing of that id waits for an answer of this relay. */
+bool outbox_answer(Outbox *o, OutRelay *r, const uint8_t id[static 32], bool accepted,
                 const char *text, usec_t now);
 /* The connection is lost, or the relay wants to know who we are: what flew waits again. */
 void out_relay_land(OutRelay *r);

@@ -48,7 +48,8 @@ struct Upstream {
         Ws *ws;
         sd_event_source *timer; /* reconnect, lingering, deadlines: one at a time */
         sd_event_source *sender;
-        unsigned n_failures, n_bad;
+        unsigned n_failures, charged;
+        usec_t charged_since;
         usec_t up_at, unwanted_at; /* 0: wanted */
         Req reqs[INGEST_SLOTS];
         unsigned generation;

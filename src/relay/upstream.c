@@ -13,8 +13,11 @@
 #define PAUSE_MAX_LOCAL   (5 * SEC) /* a relay on this machine costs nobody anything */
 #define LINGER_USEC       MIN_      /* unwanted, before it is closed */
 #define STEADY_USEC       (5 * SEC) /* up for less is a failure too */
-#define BAD_MAX           500 /* of one connection; each may have cost us a signature's check */
-#define BAD_FAILURES      6   /* it counts as so many in a row */
+#define PRICE_MAX         20000     /* of what is no good, in ten minutes of one connection */
+#define PRICE_NOISE       1         /* only had to be read */
+#define PRICE_BAD         40        /* may have cost the check of a signature */
+#define PRICE_USEC        (10 * MIN_)
+#define BAD_FAILURES      6 /* it counts as so many in a row */
 
 static void upstream_connect(Upstream *u);
 
@@ -69,8 +72,15 @@ int upstream_write(Upstream *u) {
 /* ---- what the relay says */
 
 /* What it does to us has a fixed price: then it has to connect again, and that takes longer. */
-static void upstream_bad(Upstream *u) {
-        if (++u->n_bad != BAD_MAX)
+static void upstream_charge(Upstream *u, unsigned price) {
+        usec_t now = hub_monotonic(u->hub);
+
+        if (now >= u->charged_since + PRICE_USEC) {
+                u->charged_since = now;
+                u->charged = 0;
+        }
+        u->charged += price;
+        if (u->charged < PRICE_MAX)
                 return;
         log_warning("%s sends too much that is not valid or was not asked for.", u->url->text);
         ws_close(u->ws, 1008, "too much that is not valid or was not asked for");
@@ -84,11 +94,11 @@ static void upstream_count(Upstream *u, HubVerdict verdict) {
                 break;
         case HUB_BAD:
                 u->counts.bad_events++;
-                upstream_bad(u);
+                upstream_charge(u, PRICE_BAD);
                 break;
         case HUB_UNASKED:
                 u->counts.unasked++;
-                upstream_bad(u);
+                upstream_charge(u, PRICE_BAD);
                 break;
         }
 }
@@ -107,6 +117,7 @@ static void on_event(Upstream *u, const Message *m) {
                 upstream_count(u, verdict);
         } else {
                 u->counts.unasked++;
+                upstream_charge(u, PRICE_NOISE);
         }
 }
 
@@ -127,7 +138,10 @@ static void on_ok(Upstream *u, const Message *m) {
                 text = "error: it knows who we are, and asks again"; /* the others go on */
                 wants_name = false;
         }
-        outbox_answer(u->hub->outbox, u->out, id, m->accepted, text, hub_monotonic(u->hub));
+        if (!outbox_answer(u->hub->outbox, u->out, id, m->accepted, text, hub_monotonic(u->hub))) {
+                upstream_charge(u, PRICE_NOISE);
+                return;
+        }
         if (wants_name) {
                 out_relay_land(u->out);
                 u->out->not_before = hub_monotonic(u->hub) + UPSTREAM_AGAIN_USEC;
@@ -140,6 +154,7 @@ static void on_end_of_stored(Upstream *u, const Message *m) {
         bool page;
         Req *q = req_find(u, m->subscription, &page);
 
+        upstream_charge(u, PRICE_NOISE); /* also the one that we wait for: there are few */
         if (q && (page ? q->state == REQ_PAGING : q->state == REQ_STORED))
                 req_stored_done(u, q);
         else if (!q)
@@ -151,6 +166,7 @@ static void on_closed_subscription(Upstream *u, const Message *m) {
         bool page;
         Req *q = req_find(u, m->subscription, &page);
 
+        upstream_charge(u, PRICE_NOISE);
         if (q)
                 req_closed(u, q, page, m->text);
         else
@@ -174,8 +190,10 @@ static void upstream_dispatch(Upstream *u, const Message *m) {
         case MESSAGE_NOTICE:
                 log_debug("%s says: %s", u->url->text, m->text);
                 upstream_say(u, m->text);
+                upstream_charge(u, PRICE_NOISE);
                 return;
         case MESSAGE_AUTH:
+                upstream_charge(u, PRICE_NOISE);
                 auth_challenge(u, m->text);
                 return;
         case MESSAGE_COUNT:
@@ -183,7 +201,7 @@ static void upstream_dispatch(Upstream *u, const Message *m) {
         case MESSAGE_CLOSE:
         case _MESSAGE_TYPE_MAX:
                 u->counts.malformed++;
-                upstream_bad(u);
+                upstream_charge(u, PRICE_BAD);
         }
 }
 
@@ -196,8 +214,7 @@ static void on_ws_message(_unused_ Ws *ws, const char *text, size_t size, void *
         r = message_parse_from_relay(text, size, &m, &reason);
         if (r < 0) {
                 u->counts.malformed++;
-                if (r != -EOPNOTSUPP) /* another protocol's word costs nothing */
-                        upstream_bad(u);
+                upstream_charge(u, r == -EOPNOTSUPP ? PRICE_NOISE : PRICE_BAD);
         } else {
                 upstream_dispatch(u, &m);
         }
@@ -207,7 +224,7 @@ static void on_ws_dropped(_unused_ Ws *ws, _unused_ int error, void *userdata) {
         Upstream *u = userdata;
 
         u->counts.malformed++;
-        upstream_bad(u);
+        upstream_charge(u, PRICE_BAD);
 }
 
 /* ---- the connection */
@@ -234,9 +251,9 @@ static void upstream_pause(Upstream *u) {
 static void upstream_judge(Upstream *u) {
         if (hub_monotonic(u->hub) >= u->up_at + STEADY_USEC)
                 u->n_failures = 0;
-        if (u->n_bad >= BAD_MAX)
+        if (u->charged >= PRICE_MAX)
                 u->n_failures = MAX(u->n_failures, (unsigned) BAD_FAILURES);
-        u->n_bad = 0;
+        u->charged = 0;
 }
 
 static void upstream_lost(Upstream *u, const char *reason) {

@@ -120,7 +120,9 @@ def test_a_relay_that_lets_us_in_only_to_close_is_tried_less_and_less(play, betw
     assert_small(one)
 
 
-@pytest.mark.parametrize("play", ["bad-signatures", "forged-signatures", "not-asked-for"])
+@pytest.mark.parametrize("play", [
+    "bad-signatures", "forged-signatures", "not-asked-for", "unknown-subscriptions", "lying-ends", "closed-storm",
+    "notice-storm", "answers-to-nothing"])
 def test_a_flood_of_what_is_not_valid_has_a_fixed_price(play, between):
     one, bad, subscriber, wire = between(play)
     wait_for(lambda: "sends too much that is not valid" in one.text(), 20, "it is hung up on")
@@ -138,7 +140,7 @@ def test_a_storm_of_closed_is_one_line_in_the_log(between):
     one, bad, subscriber, wire = between("closed-storm")
     wait_for(lambda: "refuses a subscription" in one.text(), 10, "it is told")
     assert_good_one_is_served(subscriber, wire)
-    assert one.text().count("refuses a subscription") == bad.counts()["connections"]
+    assert one.text().count("refuses a subscription") <= bad.counts()["connections"]
 
 
 def test_an_event_that_is_always_refused_for_want_of_a_name_is_not_sent_in_a_circle(between):

@@ -83,10 +83,12 @@ const onReq = {
       ws.send(JSON.stringify(['EVENT', id, job({ created_at, content: `${created_at}` })]));
     ws.send('["EOSE","' + id + '"]');
   },
-  'lying-ends': (ws, [, id]) => flood(ws, n => (n < 20000 ? ['EOSE', n % 2 ? id : 'who'] : undefined)),
-  'closed-storm': (ws, [, id]) => flood(ws, n => (n < 20000 ? ['CLOSED', id, 'blocked: go away'] : undefined)),
+  'lying-ends': (ws, [, id]) => flood(ws, n => ['EOSE', n % 2 ? id : 'who']),
+  'closed-storm': (ws, [, id]) => flood(ws, () => ['CLOSED', id, 'blocked: go away']),
+  'answers-to-nothing': ws =>
+    flood(ws, n => ['OK', (n + (1 << 28)).toString(16).repeat(8), n % 2 === 0, 'auth-required: who']),
   'closed-slower': (ws, [, id]) => ws.send(JSON.stringify(['CLOSED', id, 'rate-limited: slow down'])),
-  'notice-storm': ws => flood(ws, n => (n < 100000 ? ['NOTICE', '\u001b[2J'.repeat(100)] : undefined)),
+  'notice-storm': ws => flood(ws, () => ['NOTICE', '\u001b[2J'.repeat(100)]),
   'endless-auth': (ws, [, id]) => {
     ws.send(JSON.stringify(['CLOSED', id, 'auth-required: who are you']));
     if (!ws.storm) ws.storm = setInterval(() => ws.send(JSON.stringify(['AUTH', `challenge ${Math.random()}`])), 1);
