@@ -1,17 +1,20 @@
 """Killed in every durable state of the table of jobs, and unplugged: nothing is lost, nothing is done twice."""
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 
 import pytest
 
 from parts import BUILD, customer, mining_job, tag, wait_for
 
-# A free job cannot come here; their tests come with the wallet.
-PAID_ONLY = {"unpaid", "owed", "expired"}
-UNHAPPY = {"failed", "cancelled"}
+# No free job comes here by itself: the first two are laid into the table by a test below, the others
+# need a wallet or a cancellation to be reached at all.
+PAID_ONLY = {"unpaid", "owed", "expired", "cancelled"}
+UNHAPPY = {"failed"}  # has a test of its own
 
 
 def durable_states():
@@ -99,6 +102,46 @@ def test_a_service_it_needs_is_killed_in_each_state(make_faulty, relay, state, v
     ends_well(pylon, relay, request)
     if before:
         assert results_by_request(relay)[request["id"]] == {before}, "the job was run again"
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_the_provider_is_killed_while_a_job_fails(make_pylon, relay, tmp_path, moment):
+    fault = Fault(tmp_path, f"job.failed.{moment}", "kill")
+    pylon = make_pylon("start", [relay.url], '[provider]\njob_timeout = "1s"\n', env=fault.env)
+    pylon.start()
+    (hard,) = post(relay, mining_job(28, content="no luck within a second"))
+    fault.wait()
+    pylon.wait_state(hard["id"], "failed", seconds=60)
+    (fine,) = post(relay, mining_job(8, content="the next one"))
+    ends_well(pylon, relay, fine)
+    assert not relay.results(hard["id"])
+
+
+@pytest.mark.parametrize("waits", ["unpaid", "owed"])
+def test_a_job_that_money_hangs_on_outlives_every_kill(make_pylon, relay, waits):
+    """What an older or a newer version left there: no service forgets it, runs it or ends it."""
+    pylon = make_pylon("start", [relay.url])
+    pylon.start()
+    (done,) = post(relay, mining_job(8))
+    ends_well(pylon, relay, done)
+    pylon.stop()
+    (request,) = post(relay, mining_job(8, content="for money"))
+    with contextlib.closing(sqlite3.connect(pylon.database("store"))) as db, db:
+        seq = db.execute("insert into jobs (id, kind, customer_pubkey, status, price_msats, created_at)"
+                         " values (?, 5970, ?, ?, 1000, ?)",
+                         (request["id"], request["pubkey"], waits, request["created_at"])).lastrowid
+        db.execute("insert into job_requests (seq, relay, request) values (?, ?, ?)",
+                   (seq, relay.url, json.dumps(request)))
+    pylon.start()
+    for victim in ("store", "relay", "signer", "provider"):
+        (other,) = post(relay, mining_job(8, content=f"before {victim} dies"))
+        ends_well(pylon, relay, other)
+        pylon.kill(victim)
+        assert pylon.state(request["id"]) == waits
+    (last,) = post(relay, mining_job(8, content="the last"))
+    ends_well(pylon, relay, last)
+    assert pylon.state(request["id"]) == waits
+    assert not relay.results(request["id"])
 
 
 def test_everything_is_killed_at_once_while_jobs_run(make_pylon, relay):
