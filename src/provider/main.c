@@ -19,6 +19,7 @@ static void on_changed(Provider *p, void *userdata) {
 static void *stop(void *object) {
         ProviderService *s = object;
 
+        provider_bus_done(s);
         s->provider = provider_free(s->provider);
         return mfree(s);
 }

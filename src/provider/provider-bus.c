@@ -5,7 +5,48 @@
 
 #define ACTION_MANAGE "com.openagents.pylon1.provider.manage"
 
-/* ---- methods that change the wish; answered when it is on disk */
+/* ---- methods that change the wish; answered when it is on disk, Online() when it is true */
+
+static bool is_sentence(const char *text) {
+        size_t n = strlen(text);
+
+        return n > 0 && text[n - 1] == '.';
+}
+
+/* -EAGAIN: it is on its way. */
+static int reply_when_online(const Provider *p, sd_bus_message *m) {
+        if (p->state == PROVIDER_ONLINE)
+                return sd_bus_reply_method_return(m, NULL);
+        if (*p->trouble)
+                return sd_bus_reply_method_errorf(m, BUS_ERROR_NOT_REACHABLE,
+                                "The provider is not online yet. %s%s", p->trouble,
+                                is_sentence(p->trouble) ? "" : ".");
+        if (!provider_is_busy(p))
+                return sd_bus_reply_method_errorf(
+                                m, BUS_ERROR_BUSY, "The provider was taken offline meanwhile.");
+        return -EAGAIN;
+}
+
+static void answer_onlookers(ProviderService *s) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < s->n_onlookers; i++)
+                if (reply_when_online(s->provider, s->onlookers[i]) == -EAGAIN)
+                        s->onlookers[n++] = s->onlookers[i];
+                else /* or the caller is gone */
+                        sd_bus_message_unref(s->onlookers[i]);
+        s->n_onlookers = n;
+}
+
+/* Too many to wait with are told that the wish is on disk. */
+static void answer_online(ProviderService *s, sd_bus_message *m) {
+        if (s->n_onlookers == PROVIDER_ONLOOKERS_MAX) {
+                (void) sd_bus_reply_method_return(m, NULL);
+                return;
+        }
+        s->onlookers[s->n_onlookers++] = sd_bus_message_ref(m);
+        answer_onlookers(s);
+}
 
 typedef struct WishCall {
         ProviderService *service;
@@ -18,15 +59,17 @@ static void on_wish_stored(
         WishCall *c = userdata;
         Provider *p = c->service->provider;
 
-        if (error < 0)
+        if (error < 0) {
                 (void) sd_bus_reply_method_errorf(c->message, BUS_ERROR_NOT_REACHABLE,
                                 "The wish could not be stored: %s.", reason);
-        else {
-                if (c->online)
+        } else {
+                if (c->online) {
                         provider_go_online(p);
-                else
+                        answer_online(c->service, c->message);
+                } else {
                         provider_drain(p, false);
-                (void) sd_bus_reply_method_return(c->message, NULL); /* the caller may be gone */
+                        (void) sd_bus_reply_method_return(c->message, NULL); /* or he is gone */
+                }
         }
         sd_bus_message_unref(c->message);
         free(c);
@@ -170,4 +213,10 @@ void provider_bus_changed(ProviderService *s) {
 
         if (server)
                 bus_server_changed(server, BUS_PROVIDER, "State", "PublicKey", NULL);
+        answer_onlookers(s);
+}
+
+void provider_bus_done(ProviderService *s) {
+        while (s->n_onlookers > 0)
+                sd_bus_message_unref(s->onlookers[--s->n_onlookers]);
 }

@@ -3,13 +3,18 @@
 #include "bus/service.h"
 #include "provider.h"
 
+#define PROVIDER_ONLOOKERS_MAX 16
+
 /* What the handlers get. */
 typedef struct ProviderService {
         Service *service;
         Provider *provider;
+        sd_bus_message *onlookers[PROVIDER_ONLOOKERS_MAX]; /* Online() calls without an answer */
+        size_t n_onlookers;
 } ProviderService;
 
 extern const BusObject provider_objects[];
 
-/* The state is another one: tells everybody who listens. */
+/* The state is another one: tells everybody who listens, and who waits for it. */
 void provider_bus_changed(ProviderService *s);
+void provider_bus_done(ProviderService *s);

@@ -71,14 +71,12 @@ def test_a_service_that_ends_at_once_is_not_started_in_a_storm(pylon):
         assert len(count.read_text()) - began < 10
 
 
-def test_status_says_why_the_provider_does_not_come_online(pylon):
+def test_start_says_why_the_provider_does_not_come_online(pylon):
     (pylon.base / "identity.mnemonic").write_text("abandon abandon\n")
-    pylon.start()
-
-    def told():
-        return next(s["status"] for s in pylon.json("status")["services"] if s["name"] == "provider")
-
-    wait_for(lambda: "identity.mnemonic" in told(), 10, "the file is named")
+    done = pylon.run("start", "-d", expect=None)
+    assert done.returncode != 0
+    assert "identity.mnemonic" in done.stderr
+    assert not (pylon.base / "pylon.pid").exists()
 
 
 def shell(pylon, redirection, *args):
