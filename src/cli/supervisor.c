@@ -149,11 +149,11 @@ static void start_is_done(Supervisor *s) {
 static void on_wish(const char *name, const char *message, void *userdata) {
         Supervisor *s = userdata;
 
+        if (name)
+                start_failed(s, name, message); /* the words are the wish's */
         s->wish = wish_free(s->wish);
-        if (name) {
-                start_failed(s, name, message);
+        if (name)
                 return;
-        }
         s->status.provider_active = mode_wants_provider(s->cli->args.mode);
         s->status.host_active = mode_wants_host(s->cli->args.mode);
         start_is_done(s);
