@@ -3,8 +3,10 @@
 #include "basic/log.h"
 #include "provider.h"
 
-static void on_cancellation(Provider *p, const Event *e) {
+/* True: a job has taken the delivery over, and finishes with it when its end is on disk. */
+static bool on_cancellation(Provider *p, const Event *e, uint64_t seq) {
         const Tag *t = NULL;
+        bool taken = false;
 
         while ((t = event_find_tag(e, "e", t))) {
                 uint8_t id[32];
@@ -15,8 +17,9 @@ static void on_cancellation(Provider *p, const Event *e) {
                 job = map_get(&p->jobs, id, sizeof(id));
                 /* NIP-09: only its author may take back what he wrote. */
                 if (job && memcmp(event_pubkey(job->request->event), event_pubkey(e), 32) == 0)
-                        job_cancel(job);
+                        taken |= job_cancel(job, taken ? 0 : seq);
         }
+        return taken;
 }
 
 /* True: a job has taken the delivery over and finishes with it. */
@@ -68,9 +71,8 @@ static void on_events(
                 }
                 if (r > 0)
                         forget_deliveries(p);
-                if (event_kind(e->event) == 5)
-                        on_cancellation(p, e->event);
-                else if (on_request(p, e))
+                if (event_kind(e->event) == 5 ? on_cancellation(p, e->event, e->seq)
+                                              : on_request(p, e))
                         continue;
                 provider_finish(p, e->seq);
         }

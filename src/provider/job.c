@@ -210,17 +210,21 @@ void job_run_now(Job *job) {
         flow_drive(&job->flow, flow_go(JOB_RUNNING));
 }
 
-void job_cancel(Job *job) {
+bool job_cancel(Job *job, uint64_t seq) {
         JobState s = (JobState) job->flow.state;
+        bool taken = job->seq == 0;
 
         /* NIP-90: who has the result has it. */
         if (s != JOB_UNPAID && s != JOB_QUEUED && s != JOB_RUNNING)
-                return;
+                return false;
 
+        if (taken)
+                job->seq = seq;
         job_leave_queue(job);
         job_release_slot(job);
         job->work = work_free(job->work);
         flow_drive(&job->flow, flow_go(JOB_CANCELLED));
+        return taken;
 }
 
 /* ---- the ends */

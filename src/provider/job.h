@@ -60,7 +60,9 @@ void job_resume(Job *job, const char *state, const char *result);
 Job *job_free(Job *job); /* stops it; nobody hears of it */
 
 void job_run_now(Job *job); /* its turn has come */
-void job_cancel(Job *job);  /* its customer does not want it any more */
+/* Its customer does not want it any more. True: the delivery of that wish is finished with when the
+ * end is on disk. */
+bool job_cancel(Job *job, uint64_t seq);
 void job_outcome(Job *job, const char *relay, RelayVerdict verdict, const char *message);
 
 const char *job_state_name(JobState s);

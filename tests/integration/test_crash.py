@@ -6,15 +6,15 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
-from parts import BUILD, customer, mining_job, tag, wait_for
+from parts import BUILD, customer, is_open, mining_job, tag, wait_for
 
-# No free job comes here by itself: the first two are laid into the table by a test below, the others
-# need a wallet or a cancellation to be reached at all.
-PAID_ONLY = {"unpaid", "owed", "expired", "cancelled"}
-UNHAPPY = {"failed"}  # has a test of its own
+# No free job comes here: a test below lays them into the table.
+PAID_ONLY = {"unpaid", "owed"}
+UNHAPPY = {"failed", "expired", "cancelled"}  # have tests of their own
 
 
 def durable_states():
@@ -117,6 +117,52 @@ def test_the_provider_is_killed_while_a_job_fails(make_pylon, relay, tmp_path, m
     assert not relay.results(hard["id"])
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_the_provider_is_killed_while_a_job_is_cancelled(make_pylon, tmp_path, moment):
+    """Through our own relay: the other one does not hand a deletion to who asks for it by its k tag."""
+    fault = Fault(tmp_path, f"job.cancelled.{moment}", "kill")
+    pylon = make_pylon("start", None, env=fault.env)
+    pylon.start()
+    wait_for(lambda: is_open(pylon.local_port), 20, "the local relay listens")
+    url = f"ws://127.0.0.1:{pylon.local_port}"
+    key = {"CUSTOMER_KEY": "42" * 32}
+    request = customer("post", url, mining_job(28, content="not wanted any more"), env=key)[0]["request"]
+    wait_for(lambda: pylon.state(request["id"]), 20, "the job is known")
+    customer("post", url, json.dumps({"kind": 5, "tags": [["e", request["id"]], ["k", "5970"]]}), env=key)
+    fault.wait()
+    pylon.wait_state(request["id"], "cancelled", seconds=60)
+    other = customer("post", url, mining_job(8))[0]["request"]
+    pylon.wait_state(other["id"], "completed", seconds=60)
+    assert pylon.state(request["id"]) == "cancelled"
+    assert not stored_result(pylon, request)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_the_provider_is_killed_while_a_job_expires(make_faulty, relay, moment):
+    """It was accepted in time, and the provider was down when its time was over."""
+    pylon, fault = make_faulty(f"job.expired.{moment}", "kill")
+    (done,) = post(relay, mining_job(8))
+    ends_well(pylon, relay, done)
+    template = json.loads(mining_job(8, content="too late"))
+    template["tags"].append(["expiration", str(int(time.time()) - 1)])
+    # The relay refuses what has expired, but by then it is signed.
+    request = customer("post", relay.url, json.dumps(template), expect=None)[0]["request"]
+    lay_into_the_table(pylon, relay, request, "queued")
+    pylon.kill("provider")
+    fault.wait()
+    pylon.wait_state(request["id"], "expired", seconds=60)
+    assert not relay.results(request["id"])
+
+
+def lay_into_the_table(pylon, relay, request, state, price=0):
+    with contextlib.closing(sqlite3.connect(pylon.database("store"), timeout=10)) as db, db:
+        seq = db.execute("insert into jobs (id, kind, customer_pubkey, status, price_msats, created_at)"
+                         " values (?, 5970, ?, ?, ?, ?)",
+                         (request["id"], request["pubkey"], state, price, request["created_at"])).lastrowid
+        db.execute("insert into job_requests (seq, relay, request) values (?, ?, ?)",
+                   (seq, relay.url, json.dumps(request)))
+
+
 @pytest.mark.parametrize("waits", ["unpaid", "owed"])
 def test_a_job_that_money_hangs_on_outlives_every_kill(make_pylon, relay, waits):
     """What an older or a newer version left there: no service forgets it, runs it or ends it."""
@@ -126,12 +172,7 @@ def test_a_job_that_money_hangs_on_outlives_every_kill(make_pylon, relay, waits)
     ends_well(pylon, relay, done)
     pylon.stop()
     (request,) = post(relay, mining_job(8, content="for money"))
-    with contextlib.closing(sqlite3.connect(pylon.database("store"))) as db, db:
-        seq = db.execute("insert into jobs (id, kind, customer_pubkey, status, price_msats, created_at)"
-                         " values (?, 5970, ?, ?, 1000, ?)",
-                         (request["id"], request["pubkey"], waits, request["created_at"])).lastrowid
-        db.execute("insert into job_requests (seq, relay, request) values (?, ?, ?)",
-                   (seq, relay.url, json.dumps(request)))
+    lay_into_the_table(pylon, relay, request, waits, 1000)
     pylon.start()
     for victim in ("store", "relay", "signer", "provider"):
         (other,) = post(relay, mining_job(8, content=f"before {victim} dies"))
