@@ -10,9 +10,12 @@
 #define BUS_RELAY               BUS_PREFIX "Relay"
 #define BUS_PROVIDER            BUS_PREFIX "Provider"
 #define BUS_HOST                BUS_PREFIX "Host"
+#define BUS_WALLET              BUS_PREFIX "Wallet"
 
 #define BUS_STORE_SERVICE       BUS_STORE ".Service"
 #define BUS_RELAY_SERVICE       BUS_RELAY ".Service"
+#define BUS_WALLET_SERVICE      BUS_WALLET ".Service"
+#define BUS_STORE_REGTEST       BUS_STORE ".Regtest" /* for the wallet alone */
 
 #define BUS_ERROR               BUS_PREFIX "Error."
 #define BUS_ERROR_NOT_ALLOWED   BUS_ERROR "NotAllowed" /* the caller's role may not do this */
@@ -25,3 +28,7 @@
 #define BUS_ERROR_DAMAGED       BUS_ERROR "Damaged"      /* a file is not what it should be */
 #define BUS_ERROR_BUSY          BUS_ERROR "Busy"         /* a limit is reached; try again later */
 #define BUS_ERROR_NO_WALLET     BUS_ERROR "NoWallet"
+#define BUS_ERROR_NO_PAYMENT    BUS_ERROR "NoSuchPayment" /* neither an invoice nor a payment */
+#define BUS_ERROR_WRONG_NETWORK BUS_ERROR "WrongNetwork"
+#define BUS_ERROR_NO_MONEY      BUS_ERROR "NoMoney" /* the account, or a limit of it, forbids it */
+#define BUS_ERROR_NO_REGTEST    BUS_ERROR "NoRegtest" /* exists with the regtest wallet only */

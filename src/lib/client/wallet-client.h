@@ -1,0 +1,103 @@
+#pragma once
+/* WalletClient: what provider and host ask of pylon-wallet. Asking for invoices and noting
+ * settlements ride together, one message per turn of the loop; a lost answer is asked for again and
+ * is the same: an invoice belongs to (job, stage), a payment to its id. */
+#include <systemd/sd-event.h>
+
+#include "basic/macro.h"
+
+#define WALLET_WAITING_MAX 16384 /* calls without an answer; then -ENOBUFS */
+
+typedef struct WalletClient WalletClient;
+typedef struct WalletCall WalletCall;
+
+/* Strings are borrowed, in both directions. */
+typedef struct WalletSettled {
+        const char *job_id, *stage;
+        int64_t received_msat, settled_at;
+} WalletSettled;
+
+typedef struct WalletHandler {
+        /* Invoices of this caller's jobs that are paid, booked and on disk. Told again, at every
+         * connection, until wallet_client_noted(). */
+        void (*settled)(const WalletSettled *settled, size_t n, void *userdata);
+        /* The connection is back after it was lost; may be NULL. */
+        void (*returned)(void *userdata);
+} WalletHandler;
+
+/* handler may be NULL: nobody waits for settlements. With a handler the connection is kept as soon
+ * as an invoice was asked for or wallet_client_listen() was called. */
+int wallet_client_new(sd_event *event, const char *socket_path, const WalletHandler *handler,
+                void *userdata, WalletClient **ret);
+WalletClient *wallet_client_free(WalletClient *c); /* lets go of all; nothing is called back */
+DEFINE_CLEANUP(WalletClient, wallet_client_free)
+size_t wallet_client_n_waiting(const WalletClient *c);
+void wallet_client_listen(WalletClient *c); /* there are unpaid jobs: settlements are wanted now */
+void wallet_client_noted(
+                WalletClient *c, const char *job_id); /* its settlement is on disk at ours */
+
+/* Every function below: a negative return means that it never started. The callback comes exactly
+ * once, never before the function has returned, never after wallet_call_free(). ret may be NULL;
+ * else *ret is cleared when the call is over, so it must live as long. error < 0: a reason for
+ * people. */
+WalletCall *wallet_call_free(WalletCall *call); /* cancels the waiting only */
+DEFINE_CLEANUP(WalletCall, wallet_call_free)
+
+typedef struct WalletAsk {
+        const char *job_id, *stage; /* stage "pre", "post" or "" */
+        int64_t amount_msat;
+        const char *description;
+        uint32_t expiry_s;
+} WalletAsk;
+
+typedef struct WalletInvoice {
+        const char *hash, *bolt11; /* hash: 64 hex digits */
+        int64_t expires_at;
+} WalletInvoice;
+
+/* 0: the invoice is durable here, or was so already. -EHOSTDOWN: no wallet is set up. -EISCONN: it
+ * is paid already; settled() tells. */
+typedef void (*wallet_invoice_done_t)(
+                int error, const char *reason, const WalletInvoice *invoice, void *userdata);
+int wallet_invoice(WalletClient *c, const WalletAsk *ask, wallet_invoice_done_t done,
+                void *userdata, WalletCall **ret);
+
+/* status: "open", "paid", "late" (paid after its expiry), "expired" or "none". */
+typedef struct WalletJobPayment {
+        const char *job_id, *stage;
+        int64_t received_msat;
+        const char *status;
+} WalletJobPayment;
+
+#define WALLET_JOBS_MAX 1000 /* ids in one question */
+typedef void (*wallet_job_payments_done_t)(int error, const char *reason,
+                const WalletJobPayment *payments, size_t n, void *userdata);
+int wallet_job_payments(WalletClient *c, const char *const *job_ids, size_t n,
+                wallet_job_payments_done_t done, void *userdata, WalletCall **ret);
+
+/* state: "new", "sent", "settled", "failed", "pending" or "unknown". Only settled and failed are
+ * final; ask again with the same id, or wait for payment_changed. */
+typedef struct WalletPaid {
+        const char *state, *hash, *preimage; /* preimage: "" where there is none */
+        int64_t fee_msat;
+        const char *reason; /* for people; "" */
+} WalletPaid;
+typedef void (*wallet_paid_done_t)(
+                int error, const char *reason, const WalletPaid *paid, void *userdata);
+
+typedef struct WalletPay {
+        const char *id;      /* the caller's, ≤ 128 characters; repeating it never pays again */
+        const char *account; /* "owner", "agent:NAME", … */
+        const char *destination;                             /* BOLT11, LNURL or name@host */
+        int64_t amount_msat;                                 /* 0: the invoice's */
+        int64_t fee_max_msat;                                /* -1: the wallet's own limit */
+        const char *grant, *purpose, *ref, *payee, *comment; /* NULL or "": not said */
+} WalletPay;
+int wallet_pay(WalletClient *c, const WalletPay *pay, wallet_paid_done_t done, void *userdata,
+                WalletCall **ret);
+/* -ENOENT: the wallet does not know this id or hash. */
+int wallet_lookup(WalletClient *c, const char *id_or_hash, wallet_paid_done_t done, void *userdata,
+                WalletCall **ret);
+/* Pays the held money of a job back. destination: BOLT11, LNURL or name@host. */
+int wallet_refund(WalletClient *c, const char *job_id, const char *destination,
+                wallet_paid_done_t done, void *userdata, WalletCall **ret);
