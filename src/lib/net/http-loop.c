@@ -1,5 +1,6 @@
 /* libcurl's multi interface on an sd_event: an io source for each of its sockets, one time source
  * for its timer. */
+#include "basic/codec.h"
 #include "net/http-private.h"
 
 #define KEPT_CONNECTIONS 4L
@@ -9,6 +10,7 @@ static Http *http_free(Http *h) {
         sd_event_source_disable_unref(h->timer);
         sd_event_unref(h->event);
         free(h->ca_file);
+        free(h->pin);
         curl_global_cleanup();
         return mfree(h);
 }
@@ -123,6 +125,24 @@ static bool http_set_multi(Http *h) {
                curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_curl_timer) == CURLM_OK &&
                curl_multi_setopt(m, CURLMOPT_TIMERDATA, h) == CURLM_OK &&
                curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS) == CURLM_OK;
+}
+
+int http_pin(Http *h, const char *pin) {
+        _cleanup_free_ uint8_t *hash = NULL;
+        const char *text = isempty(pin) ? NULL : startswith(pin, "sha256//");
+        size_t size = 0;
+        char *copy = NULL;
+
+        if (text && (base64_decode(text, strlen(text), &hash, &size) < 0 || size != 32))
+                return -EINVAL;
+        if (!isempty(pin) && !text)
+                return -EINVAL;
+        if (text && !(copy = strdup(pin)))
+                return -ENOMEM;
+
+        free(h->pin);
+        h->pin = copy;
+        return 0;
 }
 
 int http_new(sd_event *e, const char *ca_file, Http **ret) {

@@ -18,7 +18,7 @@ struct Http {
         sd_event *event;
         CURLM *multi;
         sd_event_source *timer;
-        char *ca_file;
+        char *ca_file, *pin;
         HttpCall *calls;
         bool busy; /* we are inside curl */
 };

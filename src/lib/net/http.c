@@ -39,6 +39,8 @@ static const struct {
         { CURLE_FILESIZE_EXCEEDED, -EMSGSIZE, "the answer is too large" },
         { CURLE_PEER_FAILED_VERIFICATION, -EKEYREJECTED,
                         "the server's certificate is not trusted" },
+        { CURLE_SSL_PINNEDPUBKEYNOTMATCH, -EKEYREJECTED,
+                        "the server's key is not the one that is pinned" },
         { CURLE_SSL_CACERT_BADFILE, -ENOENT, "the trusted authorities could not be read" },
         { CURLE_SSL_CONNECT_ERROR, -EPROTO, "no secure connection could be made" },
         { CURLE_UNSUPPORTED_PROTOCOL, -EPROTO, "the server does not speak HTTP" },
@@ -394,6 +396,7 @@ static bool easy_set_request(HttpCall *c, const HttpRequest *r, const char *meth
         return SET(c, CURLOPT_HTTPHEADER, c->headers) &&
                (!c->http->ca_file || (SET(c, CURLOPT_CAINFO, c->http->ca_file) &&
                                                      SET(c, CURLOPT_CAPATH, NULL))) &&
+               (!c->http->pin || SET(c, CURLOPT_PINNEDPUBLICKEY, c->http->pin)) &&
                (!r->socket || SET(c, CURLOPT_UNIX_SOCKET_PATH, r->socket)) &&
                (!sends || (SET(c, CURLOPT_POST, 1L) &&
                                           SET(c, CURLOPT_POSTFIELDSIZE_LARGE,

@@ -16,6 +16,9 @@ int http_new(sd_event *e, const char *ca_file, Http **ret);
 Http *http_ref(Http *h);
 Http *http_unref(Http *h); /* calls hold a reference of their own */
 DEFINE_CLEANUP(Http, http_unref)
+/* Besides the authorities: the server's public key must be this one. "sha256//" and the base64 of
+ * its hash, as curl has it; NULL or "": any. -EINVAL: not of that form. */
+int http_pin(Http *h, const char *pin);
 
 /* Where a number is 0 the default is meant, which stands behind it. */
 typedef struct HttpRequest {

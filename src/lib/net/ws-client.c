@@ -1,7 +1,10 @@
 /* Opening a websocket to a relay. The address is numeric already, because libwebsockets would look
  * a name up while the whole process waits. */
+#include <openssl/ssl.h>
 #include <stdio.h>
 
+#include "basic/codec.h"
+#include "basic/crypt.h"
 #include "net/ws-private.h"
 
 #define CONNECT_USEC (15 * SEC) /* TCP, TLS and the upgrade together */
@@ -14,6 +17,49 @@ static int on_connect_deadline(
         ws_ended(ws, -ETIMEDOUT, "the connection was not open in time");
         ws_kill(ws);
         return 0;
+}
+
+static bool ws_key_is(Ws *ws, const char *pin) {
+        _cleanup_free_ char *text = NULL;
+        unsigned char *der = NULL;
+        uint8_t hash[32];
+        X509 *certificate;
+        int n, r = -EIO;
+
+        certificate = SSL_get1_peer_certificate(lws_get_ssl(ws->wsi));
+        n = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der) : -1;
+        if (n > 0)
+                r = sha256(der, (size_t) n, hash);
+        if (r >= 0)
+                r = base64_encode(hash, sizeof(hash), &text);
+        OPENSSL_free(der);
+        X509_free(certificate);
+        return r >= 0 && streq(pin, text);
+}
+
+/* The first moment at which the server's key is known, and the last before it is told a secret. */
+int ws_client_request(Ws *ws, void *in, size_t size) {
+        unsigned char **at = in;
+        const char *key = ws->pin ? startswith(ws->pin, "sha256//") ?: "" : NULL;
+
+        if (key && lws_is_ssl(ws->wsi) && !ws_key_is(ws, key)) {
+                ws_ended(ws, -EKEYREJECTED, "the server's key is not the one that is pinned");
+                return -1;
+        }
+        if (!ws->authorization)
+                return 0;
+        return lws_add_http_header_by_name(ws->wsi, (const unsigned char *) "authorization:",
+                               (const unsigned char *) ws->authorization,
+                               (int) strlen(ws->authorization), at, *at + size) == 0
+                               ? 0
+                               : -1;
+}
+
+static int ws_copy(const char *s, char **ret) {
+        if (isempty(s))
+                return 0;
+        *ret = strdup(s);
+        return *ret ? 0 : -ENOMEM;
 }
 
 static int ws_start(Ws *ws, struct lws_context *context, const WsTarget *t) {
@@ -63,6 +109,9 @@ int ws_connect(WsLoop *l, const WsTarget *t, const WsLimits *limits, const WsHan
         if (!ws)
                 return -ENOMEM;
 
+        r = ws_copy(t->authorization, &ws->authorization) ?: ws_copy(t->pin, &ws->pin);
+        if (r < 0)
+                return ws_unref(ws), r;
         r = sd_event_add_time_relative(ws_loop_event(l), &ws->deadline, CLOCK_MONOTONIC,
                         CONNECT_USEC, SEC, on_connect_deadline, ws);
         if (r < 0)

@@ -42,7 +42,8 @@ struct Ws {
         uint16_t close_code;
         int error; /* why it ended, as far as known */
         char reason[128];
-        char *document; /* the answer to a plain HTTP request, not yet sent */
+        char *authorization, *pin; /* until the request has been sent */
+        char *document;            /* the answer to a plain HTTP request, not yet sent */
 };
 
 struct WsServer {
@@ -76,5 +77,7 @@ void ws_want_write(Ws *ws);
 
 int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                 size_t size);
+/* The connection stands, encrypted where it is to be; the request is being written. */
+int ws_client_request(Ws *ws, void *in, size_t size);
 /* The part of it that only servers see. 0, or -1 to close. */
 int ws_server_callback(Ws *ws, enum lws_callback_reasons reason, const char *uri);

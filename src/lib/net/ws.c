@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "basic/crypt.h"
 #include "basic/text.h"
 #include "net/ws-private.h"
 
@@ -27,6 +28,14 @@ Ws *ws_new(WsLoop *l, const WsLimits *limits) {
         return ws;
 }
 
+/* What only the request needed. */
+static void ws_forget(Ws *ws) {
+        if (ws->authorization)
+                memory_wipe(ws->authorization, strlen(ws->authorization));
+        ws->authorization = mfree(ws->authorization);
+        ws->pin = mfree(ws->pin);
+}
+
 static void ws_release(Ws *ws) {
         for (WsMessage *m = ws->first, *next; m; m = next) {
                 next = m->next;
@@ -34,6 +43,7 @@ static void ws_release(Ws *ws) {
         }
         buffer_done(&ws->in);
         ws->deadline = sd_event_source_disable_unref(ws->deadline);
+        ws_forget(ws);
         free(ws->document);
         free(ws);
 }
@@ -77,6 +87,7 @@ void ws_opened(Ws *ws) {
         /* Else the second of two small messages waits for the peer's acknowledgement: 40 ms. */
         (void) setsockopt(lws_get_socket_fd(ws->wsi), IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
                         sizeof(int));
+        ws_forget(ws);
         ws->state = WS_OPEN;
         ws->heard = true;
         ws->deadline = sd_event_source_disable_unref(ws->deadline);
@@ -225,6 +236,8 @@ static int ws_dispatch(Ws *ws, enum lws_callback_reasons reason, void *in, size_
         case LWS_CALLBACK_CLIENT_ESTABLISHED:
                 ws_opened(ws);
                 return 0;
+        case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+                return ws_client_request(ws, in, size);
         case LWS_CALLBACK_CLIENT_RECEIVE:
         case LWS_CALLBACK_RECEIVE:
                 ws_receive(ws, in, size);

@@ -40,6 +40,8 @@ typedef struct WsTarget {
         const char *host;    /* the name: Host, SNI and the certificate's check */
         uint16_t port;
         const char *path;
+        const char *authorization; /* the header's value, a secret; NULL: none */
+        const char *pin;           /* "sha256//…", as http_pin() has it; NULL or "": any */
 } WsTarget;
 
 /* A negative return means that it never started: no callback comes. */
