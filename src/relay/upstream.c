@@ -2,6 +2,7 @@
 
 #include "basic/crypt.h"
 #include "basic/text.h"
+#include "net/address.h"
 #include "net/resolve.h"
 #include "query.h"
 #include "upstream-private.h"

@@ -581,6 +581,43 @@ static void what_cannot_be_a_request_never_starts(void **state) {
                         -EINVAL);
 }
 
+static void the_public_internet_begins_behind_this_machine(void **state) {
+        World *w = *state;
+        HttpRequest request = { .url = url(w, "/hello"), .public_only = true };
+        const char *reason = NULL;
+        HttpCall *call = NULL;
+        char named[256];
+
+        /* A connection that is kept is not used either: nobody judged it. */
+        get(w, "/hello");
+        assert_int_equal(w->client.error, 0);
+        w->client.n_done = 0;
+        expect_error(w, &request, -EACCES, "its address is not of the public Internet");
+
+        (void) snprintf(named, sizeof(named), "http://localhost:%u/hello", w->server.port);
+        request.url = named;
+        expect_error(w, &request, -EACCES, "its address is not of the public Internet");
+        (void) snprintf(named, sizeof(named), "http://0x7f.1:%u/hello", w->server.port);
+        expect_error(w, &request, -EACCES, "its address is not of the public Internet");
+        (void) snprintf(named, sizeof(named), "http://[::ffff:127.0.0.1]:%u/", w->server.port);
+        expect_error(w, &request, -EACCES, "its address is not of the public Internet");
+
+        request.socket = "/run/x";
+        assert_int_equal(http_start(w->http, &request, NULL, on_done, NULL, &call, &reason),
+                        -EINVAL);
+}
+
+static void without_encryption_nothing_is_asked_where_it_is_demanded(void **state) {
+        World *w = *state;
+        HttpRequest request = { .url = url(w, "/hello"), .https_only = true };
+        const char *reason = NULL;
+        HttpCall *call = NULL;
+
+        assert_int_equal(http_start(w->http, &request, NULL, on_done, NULL, &call, &reason),
+                        -EPROTO);
+        assert_string_equal(reason, "the URL is without encryption");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -617,6 +654,8 @@ int main(void) {
                 T(many_requests_run_at_once),
                 T(reading_again_keeps_the_connection_and_sending_does_not),
                 T(what_cannot_be_a_request_never_starts),
+                T(the_public_internet_begins_behind_this_machine),
+                T(without_encryption_nothing_is_asked_where_it_is_demanded),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

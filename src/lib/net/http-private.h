@@ -37,7 +37,8 @@ struct HttpCall {
         size_t header_size, header_max, received, body_max;
         unsigned redirects_left;
         bool safe; /* GET, HEAD: may be sent twice and elsewhere */
-        bool by_socket;
+        bool by_socket, public_only, https_only;
+        bool was_private; /* an address was refused */
         bool attached, paused, held, dead;
         int error; /* why we let curl stop */
         const char *reason;

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "basic/text.h"
+#include "net/address.h"
 #include "net/http-private.h"
 
 #define HEADER_MAX      (32 * 1024)
@@ -125,6 +126,8 @@ static void call_refused(HttpCall *c) {
         const char *reason = "no connection could be made";
         long error = 0;
 
+        if (c->was_private)
+                return http_call_end(c, -EACCES, "its address is not of the public Internet");
         (void) curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &error);
         for (size_t i = 0; i < ELEMENTSOF(refusals); i++)
                 if (refusals[i].error == error)
@@ -234,7 +237,7 @@ static int call_move(HttpCall *c, const char *where, const char **reterr) {
         r = http_url_read(where, &url, reterr);
         if (r < 0)
                 return r;
-        if (http_url_is_secure(c->url) && !http_url_is_secure(url)) {
+        if ((c->https_only || http_url_is_secure(c->url)) && !http_url_is_secure(url)) {
                 curl_url_cleanup(url);
                 *reterr = "the server redirects to a place without encryption";
                 return -EPROTO;
@@ -249,6 +252,7 @@ static int call_move(HttpCall *c, const char *where, const char **reterr) {
         curl_url_cleanup(c->url);
         c->url = url;
         c->redirects_left--;
+        c->was_private = false;
         c->header_size = c->received = 0;
         buffer_clear(&c->body);
         return call_begin(c);
@@ -338,9 +342,15 @@ static size_t on_body(char *bytes, _unused_ size_t one, size_t size, void *userd
         return call_take(c, bytes, size) < 0 ? CURL_WRITEFUNC_ERROR : size;
 }
 
-/* curl 7.88 leaves its sockets to children. */
+/* curl 7.88 leaves its sockets to children. What it connects to is what we are shown here. */
 static curl_socket_t on_socket(
-                _unused_ void *userdata, _unused_ curlsocktype purpose, struct curl_sockaddr *a) {
+                void *userdata, _unused_ curlsocktype purpose, struct curl_sockaddr *a) {
+        HttpCall *c = userdata;
+
+        if (c->public_only && !sockaddr_is_public(&a->addr, a->addrlen)) {
+                c->was_private = true;
+                return CURL_SOCKET_BAD;
+        }
         return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
@@ -382,9 +392,10 @@ static bool easy_set_common(HttpCall *c) {
                /* Ours are the deadlines; 0 would be 300 s. */
                SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long) INT32_MAX) &&
                SET(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) c->body_max) &&
-               /* curl repeats what was lost on a connection that it had kept. */
-               SET(c, CURLOPT_FRESH_CONNECT, c->safe ? 0L : 1L) &&
-               SET(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) &&
+               /* curl repeats what was lost on a connection that it had kept; and the address of
+                * a kept one nobody judged for us. */
+               SET(c, CURLOPT_FRESH_CONNECT, c->safe && !c->public_only ? 0L : 1L) &&
+               SET(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) && SET(c, CURLOPT_OPENSOCKETDATA, c) &&
                SET(c, CURLOPT_PREREQFUNCTION, on_connected) && SET(c, CURLOPT_PREREQDATA, c) &&
                SET(c, CURLOPT_HEADERFUNCTION, on_header) && SET(c, CURLOPT_HEADERDATA, c) &&
                SET(c, CURLOPT_WRITEFUNCTION, on_body) && SET(c, CURLOPT_WRITEDATA, c);
@@ -453,6 +464,8 @@ static int request_check(const HttpRequest *request, const char **reterr) {
                                                         sizeof(((struct sockaddr_un *) NULL)
                                                                                         ->sun_path)))
                 return *reterr = "the socket's path is not absolute or too long", -EINVAL;
+        if (request->socket && request->public_only)
+                return *reterr = "a socket of this machine is not public", -EINVAL;
         return 0;
 }
 
@@ -475,6 +488,8 @@ static HttpCall *call_new(Http *h, const HttpRequest *r, const char *method) {
         c->body_max = r->body_max ?: BODY_MAX;
         c->redirects_left = r->redirects_max;
         c->by_socket = r->socket;
+        c->public_only = r->public_only;
+        c->https_only = r->https_only;
         c->limits[PHASE_CONNECTING] = r->connected ?: CONNECTED_USEC;
         c->limits[PHASE_WAITING] = r->first_byte ?: FIRST_BYTE_USEC;
         c->limits[PHASE_STREAMING] = r->between_bytes ?: BETWEEN_USEC;
@@ -523,6 +538,8 @@ int http_start(Http *h, const HttpRequest *request, http_data_t data, http_done_
         r = http_url_read(request->url, &c->url, reterr);
         if (r < 0)
                 return r;
+        if (c->https_only && !http_url_is_secure(c->url))
+                return *reterr = "the URL is without encryption", -EPROTO;
 
         *reterr = "the request could not be begun";
         r = call_prepare(c, request, method);

@@ -35,6 +35,10 @@ typedef struct HttpRequest {
         usec_t between_bytes;   /* 60 s; does not count while paused */
         usec_t total;           /* none */
         unsigned redirects_max; /* of GET and HEAD: none */
+        /* For URLs of strangers. The address is judged when the connection is made, so that neither
+         * a redirect nor a name that changes its mind gets around it. */
+        bool public_only; /* -EACCES for this machine and its networks; no unix socket */
+        bool https_only;  /* -EPROTO where the URL or a redirect is without encryption */
 } HttpRequest;
 
 /* An answer is whole, whatever its status. The body is empty where it was streamed. */

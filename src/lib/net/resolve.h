@@ -17,7 +17,3 @@ typedef void (*resolve_done_t)(
 int resolve_name(sd_event *e, const char *name, resolve_done_t done, void *userdata, Resolve **ret);
 Resolve *resolve_free(Resolve *q); /* cancels; also in and after done */
 DEFINE_CLEANUP(Resolve, resolve_free)
-
-/* Is this numeric address one of the internet's, and not of this machine, this network or nobody?
- */
-bool address_is_public(const char *address);
