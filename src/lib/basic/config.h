@@ -15,6 +15,27 @@ const char *network_name(Network n);
 
 typedef enum Switch { SWITCH_NO, SWITCH_YES, SWITCH_AUTO, _SWITCH_MAX } Switch;
 
+/* What a bid means for the price. */
+typedef enum BidRule {
+        BID_ACCEPT,  /* nothing: whoever bids less sees the price */
+        BID_REQUIRE, /* less than the price is refused */
+        BID_TAKE,    /* less is refused, more is taken, up to the maximum */
+        _BID_RULE_MAX,
+} BidRule;
+
+/* [[price]]: what jobs of a kind and a model cost. */
+typedef struct ConfigPrice {
+        uint32_t kind; /* 0: all */
+        char *model;   /* with "*" and "?"; "": all */
+        int64_t base_msats, per_ktoken_in_msats, per_ktoken_out_msats, per_kbyte_msats;
+        int64_t per_second_msats, per_cpu_second_msats;
+        int64_t minimum_msats; /* -1: min_price_msats */
+        int64_t maximum_msats; /* of a bid that is taken; 0: whatever it is */
+        BidRule bid;
+        uint32_t free_per_day; /* jobs of each customer */
+        bool pay_after;        /* the result is held back until it is paid */
+} ConfigPrice;
+
 #define CONFIG_KINDS_MAX 64
 typedef struct ConfigKinds {
         uint16_t kinds[CONFIG_KINDS_MAX];
