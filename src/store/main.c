@@ -1,6 +1,7 @@
 /* pylon-store: the one disk. Jobs, earnings and settings of all the other services. */
 #include "bus/names.h"
 #include "bus/service.h"
+#include "request.h"
 #include "store-bus.h"
 #include "store.h"
 
@@ -11,7 +12,7 @@ static int start(Service *service, void **ret) {
         r = store_new(service, &s);
         if (r < 0)
                 return r;
-        r = store_bus_prepare(s);
+        r = request_prepare(s);
         if (r < 0) {
                 (void) store_free(s);
                 return service_fail(service, EXIT_FAILURE, r, "There is no timer.");
@@ -36,7 +37,7 @@ static bool busy(void *object) {
 }
 
 static void *stop(void *object) {
-        store_bus_done(object);
+        request_done(object);
         return store_free(object);
 }
 

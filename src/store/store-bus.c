@@ -2,174 +2,12 @@
 
 #include "bus/authorize.h"
 #include "bus/names.h"
+#include "request.h"
 #include "store.h"
 
 #define BATCH_MAX      4096
 #define LIST_MAX       1000
-#define REDONE_MAX     1024 /* lazy requests whose commit failed */
-#define REDO_PAUSE     SEC
 #define OPEN_BYTES_MAX (UINT64_C(1024) * 1024)
-
-/* An answer that waits for the commit of what it says. */
-typedef struct Answer Answer;
-struct Answer {
-        Store *store;
-        sd_bus_message *request, *reply;
-        Answer *next; /* among those that are redone */
-};
-
-static Answer *answer_free(Answer *a) {
-        if (!a)
-                return NULL;
-
-        sd_bus_message_unref(a->request);
-        sd_bus_message_unref(a->reply);
-        return mfree(a);
-}
-DEFINE_CLEANUP(Answer, answer_free)
-
-/* The store's reason as a D-Bus error; returns what a handler returns. */
-static int refuse(sd_bus_error *error, int r, const char *reason) {
-        const char *name = r == -EUCLEAN    ? BUS_ERROR_DAMAGED
-                           : r == -EBUSY    ? BUS_ERROR_BUSY
-                           : r == -EINVAL   ? BUS_ERROR_BAD_INPUT
-                           : r == -E2BIG    ? BUS_ERROR_BAD_INPUT
-                           : r == -ENOTUNIQ ? BUS_ERROR_AMBIGUOUS
-                                            : NULL;
-
-        if (name)
-                return sd_bus_error_setf(error, name, "%s", reason ?: sql_reason(r));
-        return sd_bus_error_set_errnof(error, r, "%s", reason ?: sql_reason(r));
-}
-
-/* For what cannot be the caller's fault: the log hears of it too. */
-static int refuse_database(Store *s, sd_bus_error *error, int r) {
-        return refuse(error, store_note(s, r), NULL);
-}
-
-static int services_only(Store *s, sd_bus_message *m, sd_bus_error *error) {
-        if (peer_role_is_service(bus_server_role(service_server(s->service), m)))
-                return 0;
-        return sd_bus_error_set(
-                        error, BUS_ERROR_NOT_ALLOWED, "Only Pylon's own services may call this.");
-}
-
-static void answer_send_reply(const Answer *a) {
-        (void) sd_bus_send(NULL, a->reply, NULL); /* the caller may be gone: he repeats it */
-}
-
-static void answer_send(int error, const char *reason, void *userdata) {
-        _cleanup_(answer_freep) Answer *a = userdata;
-        sd_bus_error e = SD_BUS_ERROR_NULL;
-
-        if (error < 0) {
-                (void) refuse(&e, error, reason);
-                (void) sd_bus_reply_method_error(a->request, &e); /* the caller may be gone */
-                sd_bus_error_free(&e);
-                return;
-        }
-        (void) store_note(a->store, 0);
-        answer_send_reply(a);
-}
-
-static int answer_new(Store *s, sd_bus_message *request, Answer **ret) {
-        _cleanup_(answer_freep) Answer *a = NULL;
-        int r;
-
-        a = new0(Answer, 1);
-        if (!a)
-                return -ENOMEM;
-        a->store = s;
-        a->request = sd_bus_message_ref(request);
-        r = sd_bus_message_new_method_return(request, &a->reply);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(a);
-        return 0;
-}
-
-/* What a changing method does between begin and commit: reads its arguments, appends its answer.
- * Negative: nothing of it happened; without a reason the message was not what it should be. */
-typedef int (*request_t)(Store *s, sd_bus_message *m, sd_bus_message *reply, bool *ret_lazy,
-                const char **reterr);
-
-/* Who moved lazily has his answer already and will not ask again. Where the commit fails, it is
- * done once more: a move that was done or overtaken meanwhile changes nothing. */
-static void redo_later(Answer *a) {
-        Store *s = a->store;
-
-        if (s->n_redone >= REDONE_MAX ||
-                        sd_event_source_set_time_relative(s->redo, REDO_PAUSE) < 0 ||
-                        sd_event_source_set_enabled(s->redo, SD_EVENT_ONESHOT) < 0) {
-                (void) answer_free(a); /* it comes again at the next start of its caller */
-                return;
-        }
-        a->next = s->redone;
-        s->redone = a;
-        s->n_redone++;
-}
-
-static void on_lazy_end(int error, _unused_ const char *reason, void *userdata) {
-        Answer *a = userdata;
-
-        if (error < 0) {
-                redo_later(a);
-                return;
-        }
-        (void) store_note(a->store, 0);
-        (void) answer_free(a);
-}
-
-static int redo(Store *s, const Answer *a, request_t run) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *reason;
-        bool lazy;
-        int r;
-
-        r = sd_bus_message_rewind(a->request, true);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(a->request, &reply);
-        if (r >= 0)
-                r = sql_request_begin(s->group);
-        if (r < 0)
-                return r;
-
-        r = run(s, a->request, reply, &lazy, &reason);
-        if (r < 0)
-                sql_request_refuse(s->group);
-        return r;
-}
-
-static int request_run(Store *s, sd_bus_message *m, request_t run, sd_bus_error *error) {
-        _cleanup_(answer_freep) Answer *a = NULL;
-        const char *reason = NULL;
-        bool lazy = false;
-        int r;
-
-        r = services_only(s, m, error);
-        if (r < 0)
-                return r;
-        r = answer_new(s, m, &a);
-        if (r < 0)
-                return r;
-        r = sql_request_begin(s->group);
-        if (r < 0)
-                return refuse_database(s, error, r);
-
-        r = run(s, m, a->reply, &lazy, &reason);
-        if (r < 0) {
-                sql_request_refuse(s->group);
-                return reason ? refuse(error, r, reason) : r;
-        }
-
-        r = sql_request_ok(s->group, lazy, lazy ? on_lazy_end : answer_send, a);
-        if (r < 0)
-                return refuse_database(s, error, r);
-        if (lazy)
-                answer_send_reply(a);
-        TAKE_PTR(a); /* now the commit's */
-        return 1;
-}
 
 /* AddJobs */
 
@@ -205,7 +43,7 @@ static int request_add_jobs(Store *s, sd_bus_message *m, sd_bus_message *reply,
 }
 
 static int method_add_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return request_run(userdata, m, request_add_jobs, error);
+        return request_run(userdata, m, STORE_SERVICES, request_add_jobs, error);
 }
 
 /* MoveJobs */
@@ -247,48 +85,8 @@ static int request_move_jobs(Store *s, sd_bus_message *m, sd_bus_message *reply,
         return sd_bus_message_close_container(reply);
 }
 
-static int on_redo(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
-        Store *s = userdata;
-        Answer *list = TAKE_PTR(s->redone);
-
-        s->n_redone = 0;
-        while (list) {
-                Answer *a = list;
-                int r;
-
-                list = TAKE_PTR(a->next);
-                r = redo(s, a, request_move_jobs);
-                if (r >= 0)
-                        r = sql_request_ok(s->group, true, on_lazy_end, a);
-                if (r < 0)
-                        redo_later(a);
-        }
-        return 0;
-}
-
-int store_bus_prepare(Store *s) {
-        int r;
-
-        r = sd_event_add_time_relative(service_event(s->service), &s->redo, CLOCK_MONOTONIC,
-                        REDO_PAUSE, 100 * MSEC, on_redo, s);
-        if (r < 0)
-                return r;
-        (void) sd_event_source_set_description(s->redo, "store-redo");
-        return sd_event_source_set_enabled(s->redo, SD_EVENT_OFF);
-}
-
-void store_bus_done(Store *s) {
-        s->redo = sd_event_source_disable_unref(s->redo);
-        while (s->redone) {
-                Answer *a = s->redone;
-
-                s->redone = a->next;
-                (void) answer_free(a);
-        }
-}
-
 static int method_move_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return request_run(userdata, m, request_move_jobs, error);
+        return request_run(userdata, m, STORE_SERVICES, request_move_jobs, error);
 }
 
 /* SetSetting, GetSetting */
@@ -310,7 +108,7 @@ static int request_set_setting(Store *s, sd_bus_message *m, _unused_ sd_bus_mess
 }
 
 static int method_set_setting(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return request_run(userdata, m, request_set_setting, error);
+        return request_run(userdata, m, STORE_SERVICES, request_set_setting, error);
 }
 
 static int method_get_setting(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -319,7 +117,7 @@ static int method_get_setting(sd_bus_message *m, void *userdata, sd_bus_error *e
         const char *name;
         int r;
 
-        r = services_only(s, m, error);
+        r = store_only(s, m, STORE_SERVICES, error);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "s", &name);
@@ -327,7 +125,7 @@ static int method_get_setting(sd_bus_message *m, void *userdata, sd_bus_error *e
                 return r;
         r = setting_get(s->settings, name, &value);
         if (r < 0)
-                return refuse_database(s, error, r);
+                return store_refuse_database(s, error, r);
         return sd_bus_reply_method_return(m, "s", value);
 }
 
@@ -368,7 +166,7 @@ static int method_open_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
         List list;
         int r;
 
-        r = services_only(s, m, error);
+        r = store_only(s, m, STORE_SERVICES, error);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "su", &after, &limit);
@@ -384,7 +182,7 @@ static int method_open_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
         list = (List){ .reply = reply };
         r = job_list_open(s->jobs, after, MIN(limit, (uint32_t) LIST_MAX), list_open_row, &list);
         if (r < 0)
-                return refuse_database(s, error, r);
+                return store_refuse_database(s, error, r);
         r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
@@ -416,7 +214,7 @@ static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
         r = job_list(s->jobs, isempty(state) ? NULL : state, before > 0 ? before : INT64_MAX,
                         MIN(limit, (uint32_t) LIST_MAX), list_row, &list);
         if (r < 0)
-                return refuse_database(s, error, r);
+                return store_refuse_database(s, error, r);
         r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
@@ -447,7 +245,7 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error
                 return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_JOB,
                                 "There is no job whose id begins with \"%s\".", prefix);
         if (r < 0)
-                return refuse(error, r, reason);
+                return store_refuse(error, r, reason);
 
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
@@ -504,7 +302,7 @@ static int method_earnings(sd_bus_message *m, void *userdata, sd_bus_error *erro
                 return r;
         r = append_earnings(s, reply, MIN(limit, (uint32_t) LIST_MAX));
         if (r < 0)
-                return refuse_database(s, error, r);
+                return store_refuse_database(s, error, r);
         return sd_bus_send(NULL, reply, NULL);
 }
 
@@ -541,7 +339,7 @@ static int method_backup(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
         r = backup_new(&plan, fd, backup_done, s, &s->backup, &reason);
         if (r < 0)
-                return refuse(error, r, reason);
+                return store_refuse(error, r, reason);
         s->backup_request = sd_bus_message_ref(m);
         return 1;
 }
@@ -557,7 +355,7 @@ static int property_jobs_completed(_unused_ sd_bus *bus, _unused_ const char *pa
 
         r = job_totals(s->jobs, totals);
         if (r < 0)
-                return refuse_database(s, error, r);
+                return store_refuse_database(s, error, r);
         return sd_bus_message_append(reply, "t", (uint64_t) totals[JOB_COMPLETED]);
 }
 
@@ -570,7 +368,7 @@ static int property_jobs_by_state(_unused_ sd_bus *bus, _unused_ const char *pat
 
         r = job_totals(s->jobs, totals);
         if (r < 0)
-                return refuse_database(s, error, r);
+                return store_refuse_database(s, error, r);
         r = sd_bus_message_open_container(reply, 'a', "{st}");
         for (int i = 0; r >= 0 && i < _JOB_STATE_MAX; i++)
                 r = sd_bus_message_append(
@@ -587,7 +385,7 @@ static int property_earnings(_unused_ sd_bus *bus, _unused_ const char *path,
 
         r = earning_sum(s->earnings, &n, &msat);
         if (r < 0)
-                return refuse_database(s, error, r);
+                return store_refuse_database(s, error, r);
         return sd_bus_message_append(reply, "x", msat);
 }
 

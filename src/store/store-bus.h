@@ -4,6 +4,3 @@
 #include "store.h"
 
 extern const BusObject store_objects[]; /* their userdata is the Store */
-
-int store_bus_prepare(Store *s);
-void store_bus_done(Store *s); /* before store_free() */
