@@ -90,6 +90,18 @@ def test_silent_clients_disturb_nobody(pylon):
             s.close()
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_who_connects_and_says_nothing_does_not_keep_a_service_from_stopping(pylon, role):
+    pylon.start()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(pylon.base / "run" / f"{role}.sock"))
+        before = time.monotonic()
+        pylon.stop()
+        assert time.monotonic() - before < 5
+    assert_nothing_runs(pylon)
+    assert "killed" not in (pylon.base / "pylon.log").read_text()
+
+
 @pytest.mark.parametrize("mode, provider, host", [("provider", True, False), ("host", False, True)])
 def test_the_mode_is_told_to_provider_and_host(pylon, mode, provider, host):
     pylon.start("--mode", mode)

@@ -266,6 +266,10 @@ static int client_open(BusClient *c, sd_bus **ret) {
         r = sd_bus_set_exit_on_disconnect(bus, false);
         if (r < 0)
                 return r;
+        /* Else the end of the loop waits 90 s for a service that does not come. */
+        r = sd_bus_set_close_on_exit(bus, false);
+        if (r < 0)
+                return r;
         r = sd_bus_start(bus);
         if (r < 0)
                 return r;

@@ -29,7 +29,7 @@ struct BusServer {
         const BusObject *objects;
         bool system_instance;
         void *userdata;
-        sd_event_source *listener;
+        sd_event_source *listener, *exit;
         int listen_fd;
         Link *links;
         size_t n_private;
@@ -141,6 +141,29 @@ static int link_new(BusServer *s, sd_bus *bus, const Peer *peer) {
         return 0;
 }
 
+/* Left to itself, sd-bus writes out at the end of the loop what it still holds, and would wait 90 s
+ * there for a peer that connected and never said a word. */
+static int server_attach(BusServer *s, sd_bus *bus) {
+        int r;
+
+        r = sd_bus_set_close_on_exit(bus, false);
+        return r < 0 ? r : sd_bus_attach_event(bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+}
+
+/* Last words: what a peer takes at once, it gets. */
+static int server_on_exit(_unused_ sd_event_source *source, void *userdata) {
+        BusServer *s = userdata;
+        uint64_t n;
+
+        for (Link *l = s->links, *next; l; l = next) {
+                next = l->next;
+                if (sd_bus_is_ready(l->bus) > 0 && sd_bus_get_n_queued_write(l->bus, &n) >= 0 &&
+                                n > 0)
+                        (void) sd_bus_process(l->bus, NULL); /* may be the end of the link */
+        }
+        return 0;
+}
+
 /* The same steps as pid 1 takes for /run/systemd/private. */
 static int server_accept(BusServer *s, int fd, const Peer *peer) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
@@ -171,7 +194,7 @@ static int server_accept(BusServer *s, int fd, const Peer *peer) {
         r = link_new(s, bus, peer);
         if (r < 0)
                 return r;
-        r = sd_bus_attach_event(bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+        r = server_attach(s, bus);
         if (r < 0) {
                 link_free(s->links);
                 return r;
@@ -211,6 +234,7 @@ static int server_on_connection(_unused_ sd_event_source *source, int fd, _unuse
 int bus_server_new(sd_event *event, const char *bus_name, const BusObject *objects,
                 bool system_instance, void *userdata, BusServer **ret) {
         _cleanup_(bus_server_freep) BusServer *s = NULL;
+        int r;
 
         s = new0(BusServer, 1);
         if (!s)
@@ -223,6 +247,9 @@ int bus_server_new(sd_event *event, const char *bus_name, const BusObject *objec
         s->objects = objects;
         s->system_instance = system_instance;
         s->userdata = userdata;
+        r = sd_event_add_exit(event, &s->exit, server_on_exit, s);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -236,6 +263,7 @@ BusServer *bus_server_free(BusServer *s) {
                 link_free(s->links);
         auth_query_free_all(s->queries);
         sd_event_source_disable_unref(s->listener);
+        sd_event_source_disable_unref(s->exit);
         closep(&s->listen_fd);
         sd_event_unref(s->event);
         free(s->name);
@@ -268,7 +296,7 @@ int bus_server_join(BusServer *s, bool system_bus) {
         r = sd_bus_request_name_async(bus, NULL, s->name, 0, NULL, NULL);
         if (r < 0)
                 return r;
-        r = sd_bus_attach_event(bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+        r = server_attach(s, bus);
         if (r < 0)
                 return r;
         r = link_new(s, bus, NULL);
