@@ -162,6 +162,13 @@ static Step job_receive(Flow *f) {
 
 /* ---- priced, unpaid */
 
+static size_t job_size(const Job *job) {
+        size_t size;
+
+        (void) event_json(job->request->event, &size);
+        return size;
+}
+
 static Step job_price(Flow *f) {
         Job *job = flow_job(f);
         int r;
@@ -169,12 +176,13 @@ static Step job_price(Flow *f) {
         /* Admission lets no job in that must be paid while there is no wallet. */
         assert(job->price_msat == 0);
 
-        r = customers_add_job(&job->provider->customers, event_pubkey_hex(job->request->event));
+        r = customers_add_job(&job->provider->customers, event_pubkey_hex(job->request->event),
+                        job_size(job), &job->customer);
         if (r < 0) {
                 job->verdict = VERDICT_TROUBLE;
                 return job_turn_away(job);
         }
-        job->counted = true;
+        job->class = job->price_msat > 0 ? QUEUE_PAID : QUEUE_FREE;
         return flow_go(JOB_QUEUED);
 }
 
@@ -190,11 +198,9 @@ static Step job_await_turn(Flow *f) {
         Provider *p = job->provider;
 
         if (job->work->small)
-                queue_push(&p->small, &job->queue, 0);
+                queue_push(&p->small, &job->queue, job->class, NULL);
         else
-                queue_push(&p->queue, &job->queue,
-                                customers_next_round(&p->customers,
-                                                event_pubkey_hex(job->request->event), &p->queue));
+                queue_push(&p->queue, &job->queue, job->class, &job->customer->lanes[job->class]);
         provider_want_turn(p);
         return flow_wait();
 }
@@ -202,7 +208,7 @@ static Step job_await_turn(Flow *f) {
 static void job_leave_queue(Job *job) {
         Provider *p = job->provider;
 
-        if (job->queue.waiting)
+        if (queue_is_waiting(&job->queue))
                 queue_remove(job->work->small ? &p->small : &p->queue, &job->queue);
 }
 
@@ -522,8 +528,8 @@ Job *job_free(Job *job) {
         job->signer_call = signer_call_free(job->signer_call);
         job->publish = relay_publish_free(job->publish);
         job->work = work_free(job->work);
-        if (job->counted)
-                customers_remove_job(&p->customers, event_pubkey_hex(job->request->event));
+        if (job->customer)
+                customers_remove_job(&p->customers, job->customer, job_size(job));
         if (job->result)
                 (void) map_remove(&p->results, event_id(job->result), 32);
         (void) map_remove(&p->jobs, event_id(job->request->event), 32);

@@ -6,6 +6,7 @@
 #include "client/relay-client.h"
 #include "client/signer-client.h"
 #include "client/store-client.h"
+#include "customer.h"
 #include "queue.h"
 
 typedef struct Provider Provider;
@@ -36,15 +37,16 @@ typedef struct Job {
         const char *scheme; /* "nip44" or "nip04" where request and answer are encrypted */
         Work *work;
         QueueItem queue;
+        QueueClass class;
         Event *result;
         int64_t price_msat;
         Verdict verdict;
         const char *reason; /* instead of the verdict's own text; static */
         unsigned n_breakdowns, n_published, n_writes;
-        char **refused; /* the relays that do not want the result */
-        bool stored;    /* its row exists */
-        bool has_slot;  /* of its backend */
-        bool counted;   /* among its customer's jobs */
+        char **refused;     /* the relays that do not want the result */
+        bool stored;        /* its row exists */
+        bool has_slot;      /* of its backend */
+        Customer *customer; /* NULL: not counted among its jobs */
         StoreCall *store_call;
         sd_event_source *rewrite; /* the disk did not take the state; it is asked again then */
         SignerCall *signer_call;

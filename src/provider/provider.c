@@ -46,6 +46,7 @@ Backend *provider_backend(Provider *p, uint16_t kind) {
 }
 
 Limits provider_limits(const Provider *p, const JobRequest *r) {
+        const Customer *customer = customers_get(&p->customers, event_pubkey_hex(r->event));
         const Config *c = p->config;
 
         return (Limits){
@@ -58,7 +59,7 @@ Limits provider_limits(const Provider *p, const JobRequest *r) {
                 .queue_max = c->provider.queue_max,
                 .per_customer_max = c->provider.per_customer_max,
                 .n_queued = map_size(&p->jobs) - 1, /* all that are open, but this one */
-                .n_of_customer = customers_n_jobs(&p->customers, event_pubkey_hex(r->event)),
+                .n_of_customer = customer ? customer->n_jobs : 0,
         };
 }
 
@@ -84,22 +85,21 @@ unsigned provider_n_in_state(const Provider *p, JobState state) {
 
 /* ---- turns: who runs next; whether a drain is over */
 
-static bool may_run(const Provider *p, const Job *job) {
-        const Backend *b = job->work->backend;
+static bool has_slot(const QueueItem *item, _unused_ void *userdata) {
+        const Backend *b = container_of(item, Job, queue)->work->backend;
 
-        return p->n_running < p->config->provider.max_concurrent_jobs && b->n_used < b->n_slots;
-}
-
-static Job *queued_job(QueueItem *item) {
-        return item ? container_of(item, Job, queue) : NULL;
+        return b->n_used < b->n_slots;
 }
 
 /* NULL: nobody waits, or there is no slot. What is small needs none and waits for nobody who does.
  */
 static Job *take_next(Provider *p) {
-        const Job *first = queued_job(p->queue.first);
+        QueueItem *item = NULL;
 
-        return queued_job(queue_pop(first && may_run(p, first) ? &p->queue : &p->small));
+        if (p->n_running < p->config->provider.max_concurrent_jobs)
+                item = queue_take(&p->queue, has_slot, p);
+        item = item ?: queue_pop(&p->small);
+        return item ? container_of(item, Job, queue) : NULL;
 }
 
 static bool queue_is_open(const Provider *p) {

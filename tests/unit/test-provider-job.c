@@ -171,7 +171,7 @@ static void a_free_job_goes_all_the_way(_unused_ void **state) {
         go_on_until_quiet();
         assert_int_equal(map_size(&world.provider->jobs), 0);
         assert_int_equal(map_size(&world.provider->results), 0);
-        assert_int_equal(map_size(&world.provider->customers.counts), 0);
+        assert_int_equal(map_size(&world.provider->customers.open), 0);
 }
 
 static void long_work_is_seen_to_run_and_is_taken_back(_unused_ void **state) {
