@@ -85,49 +85,91 @@ int verb_config_check(Cli *cli) {
         return r;
 }
 
-static int show_json(const Cli *cli) {
-        _cleanup_(out_done) Out o = OUT_INIT;
-        const char *section = "";
+/* The sections, one after the other: its items are those from *i up to the next section's. Of a
+ * list of sections each row is told, of any other the only one. */
+typedef int (*tell_row_t)(Cli *cli, const ConfigItem *first, size_t row, Out *o);
+
+static int for_each_section(Cli *cli, Out *o, tell_row_t tell) {
+        const char *section = NULL;
         const ConfigItem *item;
+        int r = 0;
 
-        out_object(&o, NULL);
-        for (size_t i = 0; (item = config_item_at(i)); i++) {
-                _cleanup_buffer_ Buffer value = { .max = 1 << 20 };
+        for (size_t i = 0; r >= 0 && (item = config_item_at(i)); i++) {
+                size_t n = config_item_n_rows(item, cli->config);
 
-                if (!streq(section, config_item_section(item))) {
-                        if (*section)
-                                out_end(&o);
-                        section = config_item_section(item);
-                        out_object(&o, section);
-                }
-                if (config_item_write(item, cli->config, &value) < 0)
-                        return cli_out_of_memory(cli);
-                out_raw(&o, config_item_key(item), value.data);
+                if (section && streq(section, config_item_section(item)))
+                        continue;
+                section = config_item_section(item);
+                if (o && config_item_is_listed(item))
+                        out_array(o, section);
+                for (size_t row = 0; r >= 0 && row < n; row++)
+                        r = tell(cli, item, row, o);
+                if (o && config_item_is_listed(item))
+                        out_end(o);
         }
-        if (*section)
-                out_end(&o);
-        out_end(&o);
-        return out_print(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return r;
 }
 
-int verb_config_show(Cli *cli) {
-        const char *section = "";
+static bool is_in_section(const ConfigItem *item, const ConfigItem *first) {
+        return item && streq(config_item_section(item), config_item_section(first));
+}
+
+static size_t item_index(const ConfigItem *item) {
+        size_t i = 0;
+
+        while (config_item_at(i) != item)
+                i++;
+        return i;
+}
+
+static int tell_json(Cli *cli, const ConfigItem *first, size_t row, Out *o) {
+        bool nested = config_item_is_listed(first) || !isempty(config_item_section(first));
         const ConfigItem *item;
 
-        if (cli->args.json)
-                return show_json(cli);
-        (void) printf("# %s\n", cli->paths->config);
-        for (size_t i = 0; (item = config_item_at(i)); i++) {
+        if (nested)
+                out_object(o, config_item_is_listed(first) ? NULL : config_item_section(first));
+        for (size_t i = item_index(first); is_in_section(item = config_item_at(i), first); i++) {
                 _cleanup_buffer_ Buffer value = { .max = 1 << 20 };
 
-                if (!streq(section, config_item_section(item))) {
-                        section = config_item_section(item);
-                        (void) printf("\n[%s]\n", section);
-                }
-                if (config_item_write(item, cli->config, &value) < 0)
-                        return cli_out_of_memory(cli);
+                if (config_item_write(item, cli->config, row, &value) < 0)
+                        return -ENOMEM;
+                out_raw(o, config_item_key(item), value.data);
+        }
+        if (nested)
+                out_end(o);
+        return 0;
+}
+
+static int tell_toml(Cli *cli, const ConfigItem *first, size_t row, _unused_ Out *o) {
+        const ConfigItem *item;
+
+        if (config_item_is_listed(first))
+                (void) printf("\n[[%s]]\n", config_item_section(first));
+        else if (!isempty(config_item_section(first)))
+                (void) printf("\n[%s]\n", config_item_section(first));
+        for (size_t i = item_index(first); is_in_section(item = config_item_at(i), first); i++) {
+                _cleanup_buffer_ Buffer value = { .max = 1 << 20 };
+
+                if (config_item_write(item, cli->config, row, &value) < 0)
+                        return -ENOMEM;
                 (void) printf("# %s\n%s = %s\n", config_item_help(item), config_item_key(item),
                                 value.data);
         }
+        return 0;
+}
+
+int verb_config_show(Cli *cli) {
+        _cleanup_(out_done) Out o = OUT_INIT;
+
+        if (cli->args.json) {
+                out_object(&o, NULL);
+                if (for_each_section(cli, &o, tell_json) < 0)
+                        return cli_out_of_memory(cli);
+                out_end(&o);
+                return out_print(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        }
+        (void) printf("# %s\n", cli->paths->config);
+        if (for_each_section(cli, NULL, tell_toml) < 0)
+                return cli_out_of_memory(cli);
         return EXIT_SUCCESS;
 }

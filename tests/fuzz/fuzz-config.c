@@ -11,18 +11,35 @@ static void count_errors(const ConfigRemark *remark, void *userdata) {
         *(unsigned *) userdata += remark->severity == CONFIG_ERROR;
 }
 
+static void write_section(const Config *c, size_t first, size_t row, Buffer *b) {
+        const char *section = config_item_section(config_item_at(first));
+        const ConfigItem *item;
+
+        for (size_t i = first; (item = config_item_at(i)); i++) {
+                if (strcmp(section, config_item_section(item)) != 0)
+                        break;
+                assert(buffer_addf(b, "%s = ", config_item_key(item)) >= 0);
+                assert(config_item_write(item, c, row, b) >= 0);
+                assert(buffer_add_string(b, "\n") >= 0);
+        }
+}
+
 static void write_all_items(const Config *c, Buffer *b) {
-        const char *section = "";
+        const char *section = NULL;
         const ConfigItem *item;
 
         for (size_t i = 0; (item = config_item_at(i)); i++) {
-                if (strcmp(section, config_item_section(item)) != 0) {
-                        section = config_item_section(item);
-                        assert(buffer_addf(b, "[%s]\n", section) >= 0);
+                if (section && strcmp(section, config_item_section(item)) == 0)
+                        continue;
+                section = config_item_section(item);
+                for (size_t row = 0; row < config_item_n_rows(item, c); row++) {
+                        if (*section)
+                                assert(buffer_addf(b,
+                                                       config_item_is_listed(item) ? "[[%s]]\n"
+                                                                                   : "[%s]\n",
+                                                       section) >= 0);
+                        write_section(c, i, row, b);
                 }
-                assert(buffer_addf(b, "%s = ", config_item_key(item)) >= 0);
-                assert(config_item_write(item, c, b) >= 0);
-                assert(buffer_add_string(b, "\n") >= 0);
         }
 }
 

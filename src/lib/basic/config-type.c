@@ -239,6 +239,28 @@ static bool is_word(const char *s) {
         return !isempty(s) && !strpbrk(s, " ,");
 }
 
+/* What people type in commands and read in lists. */
+static bool is_name(const char *s) {
+        size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+
+        return n > 0 && s[n] == '\0';
+}
+
+static bool is_pair(const char *s) {
+        const char *equals = strchr(s, '=');
+
+        return equals && equals > s && equals[1] && is_word(s);
+}
+
+/* No password in it: those have files of their own. */
+static bool is_http_url(const char *s) {
+        const char *host = startswith(s, "http://") ?: startswith(s, "https://");
+
+        if (isempty(s))
+                return true;
+        return host && !isempty(host) && *host != '/' && !strpbrk(host, " \"<>\\^`{|}#?@");
+}
+
 static bool is_relay_url(const char *s) {
         const char *host = startswith(s, "ws://") ?: startswith(s, "wss://");
 
@@ -400,6 +422,9 @@ const ConfigType config_text    = { N_("a text in quotes, on one line and not to
 const ConfigType config_path    = { N_("an absolute path, or one that begins with \"~/\""),   parse_text,      write_text_field, free_text, is_place };
 const ConfigType config_listen  = { N_("a loopback address with a port, such as \"127.0.0.1:7447\""), parse_text, write_text_field, free_text, is_loopback_listen };
 const ConfigType config_level   = { N_("\"err\", \"warning\", \"notice\", \"info\" or \"debug\""), parse_text, write_text_field, free_text, is_level };
+const ConfigType config_name    = { N_("a name of letters, digits, '-', '_' and '.'"),        parse_text,      write_text_field, free_text, is_name };
+const ConfigType config_http_url = { N_("an URL that begins with \"http://\" or \"https://\" and has no password in it"), parse_text, write_text_field, free_text, is_http_url };
+const ConfigType config_pairs   = { N_("a list of pairs such as \"NAME=MODEL\""),             parse_list,      write_list,       free_list, is_pair };
 const ConfigType config_relays  = { N_("a list of URLs that begin with \"ws://\" or \"wss://\""), parse_list,  write_list,       free_list, is_relay_url };
 const ConfigType config_origins = { N_("a list of origins such as \"https://example.com\""),  parse_list,      write_list,       free_list, is_origin };
 const ConfigType config_words   = { N_("a list of names in quotes"),                          parse_list,      write_list,       free_list, is_word };

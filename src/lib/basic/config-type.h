@@ -10,7 +10,8 @@ struct ConfigItem {
         const char *section, *key;
         const ConfigType *type;
         size_t offset;
-        const char *value; /* the default as TOML; NULL: depends on others, config.c finds it */
+        const char *value; /* the default as TOML; NULL: depends on others, config.c finds it. In a
+                            * list of sections NULL means that the key must be there */
         int64_t min, max;  /* numbers and spans; the length of a text, the number of a list */
         const char *help;
 };
@@ -26,6 +27,27 @@ struct ConfigType {
         int (*write_bound)(uint64_t n, Buffer *b); /* NULL: min and max are not worth a word */
 };
 
-extern const ConfigType config_boolean, config_count, config_kinds, config_level, config_listen,
-                config_msats, config_network, config_origins, config_path, config_relays,
-                config_size, config_span, config_switch, config_text, config_words;
+/* A list of sections: its items have its name as section, and offsets into a row. */
+typedef struct ConfigList {
+        const char *name;
+        size_t offset; /* of its ConfigRows */
+        size_t row_size, max;
+        const char *unique; /* no two rows have the same text in this key; NULL: they may */
+} ConfigList;
+
+/* The tables, in config.c. */
+#define CONFIG_FOREACH_ITEM(item) \
+        for (const ConfigItem *item = config_item_at(0); item; item = config_item_next(item))
+const ConfigItem *config_item_next(const ConfigItem *item);
+const ConfigItem *config_item_find(const char *section, const char *key);
+const ConfigList *config_list_find(const char *name);
+bool config_is_unused(const char *section, const char *key);
+bool config_is_section(const char *section);
+void *config_item_field(const ConfigItem *item, const void *base);
+ConfigRows *config_list_rows(const ConfigList *l, const Config *c);
+void *config_list_row(const ConfigList *l, const Config *c, size_t i);
+
+extern const ConfigType config_boolean, config_count, config_http_url, config_kinds, config_level,
+                config_listen, config_msats, config_name, config_network, config_origins,
+                config_pairs, config_path, config_relays, config_size, config_span, config_switch,
+                config_text, config_words;

@@ -1,18 +1,10 @@
-/* The table of all settings, and what reads a file through it. */
+/* The table of all settings. */
 #include "basic/config.h"
 
-#include <stdio.h>
-
 #include "basic/config-type.h"
-#include "basic/file.h"
-#include "basic/log.h"
-#include "basic/text.h"
 
-#define REMARK_MAX    512
-#define DEFAULT_MAX   256
-#define SUGGEST_EDITS 2 /* of a short name; one third of a longer one */
-
-#define AT(field)     offsetof(Config, field)
+#define AT(field)      offsetof(Config, field)
+#define BACKEND(field) offsetof(ConfigBackend, field)
 
 /* clang-format off */
 static const ConfigItem items[] = {
@@ -52,6 +44,11 @@ static const ConfigItem items[] = {
         { "provider", "kinds",               &config_kinds, AT(provider.kinds),               "[]",        0, 0,
           N_("The job kinds to serve; []: all that a backend can.") },
 
+        { "compute", "autodetect",     &config_boolean, AT(compute.autodetect),     "true",   0,       0,
+          N_("Whether backends are looked for where they usually are on this machine.") },
+        { "compute", "probe_interval", &config_span,    AT(compute.probe_interval), "\"30s\"", SEC, HOUR,
+          N_("How often a backend is asked how it is while it works; a missing one less and less often.") },
+
         { "pow", "max_bits", &config_count, AT(pow.max_bits), "28", 1, 64,
           N_("The highest proof-of-work difficulty that is accepted (kind 5970).") },
         { "pow", "workers",  &config_count, AT(pow.workers),  "0",  0, 1024,
@@ -75,6 +72,48 @@ static const ConfigItem items[] = {
 
         { "host", "auto_start_agents", &config_boolean, AT(host.auto_start_agents), "true", 0, 0,
           N_("Whether agents become active when host mode starts.") },
+
+        { "backend", "name",         &config_name,     BACKEND(name),         NULL,     0, 64,
+          N_("What the backend is called here.") },
+        { "backend", "type",         &config_name,     BACKEND(type),         NULL,     0, 32,
+          N_("What it speaks: \"openai\" or \"ollama\".") },
+        { "backend", "url",          &config_http_url, BACKEND(url),          "\"\"",   0, 1024,
+          N_("Where it is; \"\": where this type usually is on this machine.") },
+        { "backend", "socket",       &config_path,     BACKEND(socket),       "\"\"",   0, 104,
+          N_("The unix socket it listens on; \"\": the host of the URL.") },
+        { "backend", "api_key_file", &config_path,     BACKEND(api_key_file), "\"\"",   0, 4096,
+          N_("The file with its API key, readable by the owner only; \"\": the credential, if there is one.") },
+        { "backend", "ca_file",      &config_path,     BACKEND(ca_file),      "\"\"",   0, 4096,
+          N_("Certificates that it is checked against; \"\": the system's.") },
+        { "backend", "enabled",      &config_boolean,  BACKEND(enabled),      "true",   0, 0,
+          N_("Whether it is used.") },
+        { "backend", "slots",        &config_count,    BACKEND(slots),        "0",      0, 1024,
+          N_("How many answers it writes at the same time; 0: as many as it says, else 4.") },
+        { "backend", "model_slots",  &config_count,    BACKEND(model_slots),  "0",      0, 1024,
+          N_("How many of these may be of one model; 0: all.") },
+        { "backend", "context",      &config_count,    BACKEND(context),      "0",      0, 100000000,
+          N_("How many tokens a model reads and writes together; 0: what the backend says.") },
+        { "backend", "models",       &config_words,    BACKEND(models),       "[]",     0, 256,
+          N_("The only models to use; []: all that it has.") },
+        { "backend", "aliases",      &config_pairs,    BACKEND(aliases),      "[]",     0, 256,
+          N_("Other names for models, each as \"NAME=MODEL\".") },
+        { "backend", "fallbacks",    &config_pairs,    BACKEND(fallbacks),    "[]",     0, 256,
+          N_("What to use for a model that nobody has, each as \"MODEL=OTHER\"; \"*\" is any model.") },
+        { "backend", "keep_alive",   &config_text,     BACKEND(keep_alive),   "\"\"",   0, 32,
+          N_("How long Ollama keeps a model in memory, such as \"10m\"; \"\": as it likes.") },
+        { "backend", "connect_timeout",     &config_span, BACKEND(connect_timeout),     "\"5s\"",  100 * MSEC, MIN_,
+          N_("How long connecting to it may take.") },
+        { "backend", "first_token_timeout", &config_span, BACKEND(first_token_timeout), "\"2min\"", 100 * MSEC, HOUR,
+          N_("How long it may think before its first word; loading a model counts.") },
+        { "backend", "token_timeout",       &config_span, BACKEND(token_timeout),       "\"30s\"", 100 * MSEC, HOUR,
+          N_("How long it may be silent between two words.") },
+        { "backend", "output_max",          &config_size, BACKEND(output_max),          "\"256K\"", INT64_C(1), INT64_C(8) << 20,
+          N_("How large an answer may become before it is cut off.") },
+};
+
+/* Lists of sections, [[name]]: their keys are in the table above. */
+static const ConfigList lists[] = {
+        { "backend", AT(backends), sizeof(ConfigBackend), 32, "name" },
 };
 
 /* Keys of the original Pylon that are understood, and have no effect in this version. */
@@ -90,50 +129,41 @@ static const struct { const char *section, *key; } unused[] = {
 };
 /* clang-format on */
 
-typedef struct Reader {
-        config_remark_t remark;
-        void *userdata;
-        Config *config;
-        bool failed;
-} Reader;
-
-static void remark_at(Reader *reader, ConfigSeverity severity, unsigned line, unsigned column,
-                const char *format, ...) _printf_(5, 6);
-static void remark_at(Reader *reader, ConfigSeverity severity, unsigned line, unsigned column,
-                const char *format, ...) {
-        char text[REMARK_MAX];
-        va_list ap;
-
-        if (severity == CONFIG_ERROR)
-                reader->failed = true;
-        if (!reader->remark)
-                return;
-        va_start(ap, format);
-        (void) vsnprintf(text, sizeof(text), format, ap);
-        va_end(ap);
-        reader->remark(&(ConfigRemark){ severity, line, column, text }, reader->userdata);
+void *config_item_field(const ConfigItem *item, const void *base) {
+        return (char *) base + item->offset;
 }
 
-static void *item_field(const ConfigItem *item, const Config *c) {
-        return (char *) c + item->offset;
+const ConfigList *config_list_find(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                if (streq(lists[i].name, name))
+                        return &lists[i];
+        return NULL;
 }
 
-static const ConfigItem *find_item(const char *section, const char *key) {
+ConfigRows *config_list_rows(const ConfigList *l, const Config *c) {
+        return (ConfigRows *) (void *) ((char *) c + l->offset);
+}
+
+void *config_list_row(const ConfigList *l, const Config *c, size_t i) {
+        return (char *) config_list_rows(l, c)->rows + i * l->row_size;
+}
+
+const ConfigItem *config_item_find(const char *section, const char *key) {
         for (size_t i = 0; i < ELEMENTSOF(items); i++)
                 if (streq(items[i].section, section) && streq(items[i].key, key))
                         return &items[i];
         return NULL;
 }
 
-static bool is_unused(const char *section, const char *key) {
+bool config_is_unused(const char *section, const char *key) {
         for (size_t i = 0; i < ELEMENTSOF(unused); i++)
                 if (streq(unused[i].section, section) && streq(unused[i].key, key))
                         return true;
         return false;
 }
 
-static bool is_section(const char *section) {
-        if (isempty(section) || strchr(section, '*'))
+bool config_is_section(const char *section) {
+        if (isempty(section) || strchr(section, '*') || config_list_find(section))
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(items); i++)
                 if (streq(items[i].section, section))
@@ -144,269 +174,20 @@ static bool is_section(const char *section) {
         return false;
 }
 
-/* The known name which is nearest to what was written, if it is near at all. */
-typedef struct Nearest {
-        const char *written, *section, *key;
-        size_t distance;
-} Nearest;
-
-static void nearest_try(Nearest *n, const char *name, const char *section, const char *key) {
-        size_t distance = edit_distance(n->written, name);
-
-        if (distance < n->distance)
-                *n = (Nearest){ n->written, section, key, distance };
-}
-
-static Nearest nearest_begin(const char *written) {
-        return (Nearest){ .written = written,
-                .distance = MAX((size_t) SUGGEST_EDITS, strlen(written) / 3) + 1 };
-}
-
-static void unknown_key(Reader *reader, const char *section, const char *key, const TomlValue *v) {
-        Nearest n = nearest_begin(key);
-
-        for (size_t i = 0; i < ELEMENTSOF(items); i++)
-                if (streq(items[i].section, section))
-                        nearest_try(&n, items[i].key, items[i].section, items[i].key);
-        for (size_t i = 0; i < ELEMENTSOF(items); i++)
-                nearest_try(&n, items[i].key, items[i].section, items[i].key);
-
-        if (!n.key)
-                remark_at(reader, CONFIG_WARNING, toml_line(v), toml_key_column(v),
-                                _("there is no setting '%s' here, it is ignored"), key);
-        else if (streq(n.section, section))
-                remark_at(reader, CONFIG_WARNING, toml_line(v), toml_key_column(v),
-                                _("there is no setting '%s' here, it is ignored; did you mean '%s'?"),
-                                key, n.key);
-        else if (isempty(n.section))
-                remark_at(reader, CONFIG_WARNING, toml_line(v), toml_key_column(v),
-                                _("there is no setting '%s' here, it is ignored; did you mean '%s' before the first section?"),
-                                key, n.key);
-        else
-                remark_at(reader, CONFIG_WARNING, toml_line(v), toml_key_column(v),
-                                _("there is no setting '%s' here, it is ignored; did you mean '%s' in [%s]?"),
-                                key, n.key, n.section);
-}
-
-static void unknown_section(Reader *reader, const char *section, const TomlValue *v) {
-        Nearest n = nearest_begin(section);
-
-        for (size_t i = 0; i < ELEMENTSOF(items); i++)
-                if (!isempty(items[i].section))
-                        nearest_try(&n, items[i].section, items[i].section, NULL);
-        if (n.section)
-                remark_at(reader, CONFIG_WARNING, toml_line(v), toml_key_column(v),
-                                _("there is no section [%s], it is ignored; did you mean [%s]?"),
-                                section, n.section);
-        else
-                remark_at(reader, CONFIG_WARNING, toml_line(v), toml_key_column(v),
-                                _("there is no section [%s], it is ignored"), section);
-}
-
-static void refuse_value(Reader *reader, const ConfigItem *item, const TomlValue *culprit) {
-        _cleanup_buffer_ Buffer min = { .max = 64 }, max = { .max = 64 };
-        const ConfigType *type = item->type;
-
-        if (type->write_bound && type->write_bound((uint64_t) item->min, &min) >= 0 &&
-                        type->write_bound((uint64_t) item->max, &max) >= 0)
-                remark_at(reader, CONFIG_ERROR, toml_line(culprit), toml_column(culprit),
-                                _("'%s' must be %s, from %s to %s"), item->key, _(type->allowed),
-                                min.data, max.data);
-        else
-                remark_at(reader, CONFIG_ERROR, toml_line(culprit), toml_column(culprit),
-                                _("'%s' must be %s"), item->key, _(type->allowed));
-}
-
-static int read_item(Reader *reader, const ConfigItem *item, const TomlValue *v) {
-        void *field = item_field(item, reader->config);
-        const TomlValue *culprit = v;
-        int r;
-
-        item->type->done(field);
-        r = item->type->parse(item, v, field, &culprit);
-        if (r != -EINVAL)
-                return r;
-        refuse_value(reader, item, culprit);
-        return 0;
-}
-
-static int read_default(Reader *reader, const ConfigItem *item) {
-        _cleanup_(toml_freep) TomlValue *root = NULL;
-        char text[DEFAULT_MAX];
-        TomlError error;
-        int r;
-
-        if (!item->value)
-                return 0;
-        (void) snprintf(text, sizeof(text), "value = %s", item->value);
-        r = toml_parse(text, strlen(text), &root, &error);
-        assert(r != -EBADMSG);
-        return r < 0 ? r : read_item(reader, item, toml_get(root, "value"));
-}
-
-static int read_key(Reader *reader, const char *section, const char *key, const TomlValue *v) {
-        const ConfigItem *item = find_item(section, key);
-
-        if (item)
-                return read_item(reader, item, v);
-        if (is_unused(section, key))
-                remark_at(reader, CONFIG_NOTICE, toml_line(v), toml_key_column(v),
-                                _("'%s' is known and has no effect in this version"), key);
-        else
-                unknown_key(reader, section, key, v);
-        return 0;
-}
-
-static int read_section(Reader *reader, const char *section, const TomlValue *table) {
-        const TomlValue *v;
-        const char *key;
-        int r;
-
-        for (size_t i = 0; (v = toml_at(table, i, &key)); i++) {
-                r = read_key(reader, section, key, v);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-/* [backends.ID]: the names are the user's. */
-static int read_backends(Reader *reader, const TomlValue *table) {
-        const TomlValue *v;
-        const char *id;
-        int r;
-
-        for (size_t i = 0; (v = toml_at(table, i, &id)); i++) {
-                if (toml_type(v) != TOML_TABLE) {
-                        remark_at(reader, CONFIG_ERROR, toml_line(v), toml_column(v),
-                                        _("'%s' must be a section of its own, [backends.%s]"), id,
-                                        id);
-                        continue;
-                }
-                r = read_section(reader, "backends.*", v);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int read_top(Reader *reader, const char *key, const TomlValue *v) {
-        bool backends = streq(key, "backends"), section = backends || is_section(key);
-
-        if (section && toml_type(v) != TOML_TABLE) {
-                remark_at(reader, CONFIG_ERROR, toml_line(v), toml_column(v),
-                                _("'%s' is a section: write [%s] and its settings below"), key,
-                                key);
-                return 0;
-        }
-        if (backends)
-                return read_backends(reader, v);
-        if (section)
-                return read_section(reader, key, v);
-        if (toml_type(v) == TOML_TABLE && !find_item("", key)) {
-                unknown_section(reader, key, v);
-                return 0;
-        }
-        return read_key(reader, "", key, v);
-}
-
-static int default_relays(Config *c) {
-        static const char *const public[] = { "wss://relay.damus.io", "wss://nos.lol" };
-        char local[128];
-        int r;
-
-        if (c->relays)
-                return 0;
-        if (c->network == NETWORK_REGTEST) {
-                (void) snprintf(local, sizeof(local), "ws://%s", c->relay.listen);
-                return strv_add(&c->relays, local);
-        }
-        for (size_t i = 0; i < ELEMENTSOF(public); i++) {
-                r = strv_add(&c->relays, public[i]);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int read_all(Reader *reader, const TomlValue *root) {
-        const TomlValue *v;
-        const char *key;
-        int r;
-
-        for (size_t i = 0; i < ELEMENTSOF(items); i++) {
-                r = read_default(reader, &items[i]);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; (v = toml_at(root, i, &key)); i++) {
-                r = read_top(reader, key, v);
-                if (r < 0)
-                        return r;
-        }
-        return reader->failed ? -EBADMSG : default_relays(reader->config);
-}
-
-int config_parse(const char *text, size_t size, config_remark_t remark, void *userdata,
-                Config **ret) {
-        _cleanup_(config_freep) Config *c = NULL;
-        _cleanup_(toml_freep) TomlValue *root = NULL;
-        TomlError error = { 0 };
-        Reader reader = { .remark = remark, .userdata = userdata };
-        int r;
-
-        r = toml_parse(text, size, &root, &error);
-        if (r == -EBADMSG)
-                remark_at(&reader, CONFIG_ERROR, error.line, error.column, "%s", _(error.reason));
-        if (r < 0)
-                return r;
-
-        reader.config = c = new0(Config, 1);
-        if (!c)
-                return -ENOMEM;
-        r = read_all(&reader, root);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(c);
-        return 0;
-}
-
-int config_load(const char *path, config_remark_t remark, void *userdata, Config **ret) {
-        Reader reader = { .remark = remark, .userdata = userdata };
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
-        int r;
-
-        r = read_whole(path, TOML_SIZE_MAX, &text, &size);
-        if (r < 0 && r != -ENOENT) {
-                remark_at(&reader, CONFIG_ERROR, 0, 0, _("the file could not be read: %s"),
-                                strerror(-r));
-                return r;
-        }
-        return config_parse(text ?: "", size, remark, userdata, ret);
-}
-
-static void log_remark(const ConfigRemark *remark, void *userdata) {
-        static const int levels[_CONFIG_SEVERITY_MAX] = {
-                [CONFIG_ERROR] = LOG_ERR,
-                [CONFIG_WARNING] = LOG_WARNING,
-                [CONFIG_NOTICE] = LOG_NOTICE,
-        };
-        const char *path = userdata;
-
-        log_event(levels[remark->severity], LOG_ID_CONFIG_INVALID, LOG_FIELDS("PYLON_FILE", path),
-                        "%s:%u:%u: %s.", path, remark->line, remark->column, remark->text);
-}
-
-int config_load_logged(const char *path, Config **ret) {
-        return config_load(path, log_remark, (void *) path, ret);
-}
-
 Config *config_free(Config *c) {
         if (!c)
                 return NULL;
-        for (size_t i = 0; i < ELEMENTSOF(items); i++)
-                items[i].type->done(item_field(&items[i], c));
+        for (size_t i = 0; i < ELEMENTSOF(items); i++) {
+                const ConfigList *list = config_list_find(items[i].section);
+
+                for (size_t k = 0; list && k < config_list_rows(list, c)->n_rows; k++)
+                        items[i].type->done(
+                                        config_item_field(&items[i], config_list_row(list, c, k)));
+                if (!list)
+                        items[i].type->done(config_item_field(&items[i], c));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                free(config_list_rows(&lists[i], c)->rows);
         free(c);
         return NULL;
 }
@@ -414,6 +195,10 @@ Config *config_free(Config *c) {
 bool config_local_relay(const Config *c) {
         return c->relay.local == SWITCH_YES ||
                (c->relay.local == SWITCH_AUTO && c->network == NETWORK_REGTEST);
+}
+
+const ConfigItem *config_item_next(const ConfigItem *item) {
+        return config_item_at((size_t) (item - items) + 1);
 }
 
 const ConfigItem *config_item_at(size_t i) {
@@ -436,6 +221,19 @@ const char *config_item_help(const ConfigItem *item) {
         return _(item->help);
 }
 
-int config_item_write(const ConfigItem *item, const Config *c, Buffer *b) {
-        return item->type->write(item_field(item, c), b);
+bool config_item_is_listed(const ConfigItem *item) {
+        return config_list_find(item->section);
+}
+
+size_t config_item_n_rows(const ConfigItem *item, const Config *c) {
+        const ConfigList *list = config_list_find(item->section);
+
+        return list ? config_list_rows(list, c)->n_rows : 1;
+}
+
+int config_item_write(const ConfigItem *item, const Config *c, size_t row, Buffer *b) {
+        const ConfigList *list = config_list_find(item->section);
+        void *base = list ? config_list_row(list, c, row) : (void *) c;
+
+        return item->type->write(config_item_field(item, base), b);
 }

@@ -36,6 +36,32 @@ typedef struct ConfigPrice {
         bool pay_after;        /* the result is held back until it is paid */
 } ConfigPrice;
 
+/* A list of sections [[x]]: rows of one type, in the order of the file. */
+#define CONFIG_ROWS_MAX 256
+typedef struct ConfigRows {
+        void *rows;
+        size_t n_rows;
+} ConfigRows;
+#define CONFIG_FOREACH_ROW(T, row, list)                                                          \
+        for (const T *row = (list).rows, *_##row##_end = row + (list).n_rows; row < _##row##_end; \
+                        row++)
+
+/* [[backend]]: an endpoint that does work for us. */
+typedef struct ConfigBackend {
+        char *name, *type; /* the type is a backend's name, such as "ollama" */
+        char *url;         /* "": the type's usual one */
+        char *socket;      /* a unix socket; "": the URL's host */
+        char *api_key_file, *ca_file;
+        bool enabled;
+        uint32_t slots, model_slots; /* 0: as many as the server says, else a few */
+        uint32_t context;            /* tokens; 0: as the server says */
+        char **models;               /* the only ones to use; none: all */
+        char **aliases, **fallbacks; /* "NAME=MODEL" */
+        char *keep_alive;
+        usec_t connect_timeout, first_token_timeout, token_timeout;
+        uint64_t output_max;
+} ConfigBackend;
+
 #define CONFIG_KINDS_MAX 64
 typedef struct ConfigKinds {
         uint16_t kinds[CONFIG_KINDS_MAX];
@@ -57,6 +83,11 @@ typedef struct Config {
                 usec_t job_timeout, accept_age, drain_timeout;
                 ConfigKinds kinds; /* none: every kind that a backend serves */
         } provider;
+        ConfigRows backends; /* of ConfigBackend */
+        struct {
+                bool autodetect; /* looks for backends at their usual addresses */
+                usec_t probe_interval;
+        } compute;
         struct {
                 uint32_t max_bits, workers; /* 0 workers: the spare cores */
         } pow;
@@ -110,5 +141,8 @@ const char *config_item_section(const ConfigItem *item); /* "" for the keys with
 const char *config_item_key(const ConfigItem *item);
 const char *config_item_default(const ConfigItem *item); /* as TOML text */
 const char *config_item_help(const ConfigItem *item);
+/* True: its section is one of a list, [[section]]; there are config_item_n_rows() of it. */
+bool config_item_is_listed(const ConfigItem *item);
+size_t config_item_n_rows(const ConfigItem *item, const Config *c); /* 1 where it is not listed */
 /* The value as text that is both TOML and JSON. */
-int config_item_write(const ConfigItem *item, const Config *c, Buffer *b);
+int config_item_write(const ConfigItem *item, const Config *c, size_t row, Buffer *b);
