@@ -135,6 +135,27 @@ int parse_i64(const char *s, int64_t *ret) {
         return 0;
 }
 
+int parse_decimal(const char *s, double *ret) {
+        bool minus = *s == '-';
+        double v = 0, unit = 1;
+        size_t n_digits = 0;
+
+        if (minus || *s == '+')
+                s++;
+        for (; *s >= '0' && *s <= '9'; s++, n_digits++)
+                v = v * 10 + (*s - '0');
+        if (*s == '.' || *s == ',')
+                for (s++; *s >= '0' && *s <= '9'; s++, n_digits++)
+                        v += (*s - '0') * (unit /= 10);
+        if (*s || n_digits == 0)
+                return -EINVAL;
+        if (n_digits > 30)
+                return -ERANGE;
+
+        *ret = minus ? -v : v;
+        return 0;
+}
+
 int parse_span(const char *s, usec_t *ret) {
         static const struct {
                 const char *suffix;

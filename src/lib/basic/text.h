@@ -11,6 +11,8 @@ size_t utf8_prefix(const char *s, size_t size, size_t max);
 int parse_u64(const char *s, uint64_t *ret);
 int parse_u32(const char *s, uint32_t *ret);
 int parse_i64(const char *s, int64_t *ret);
+/* "0.7" ".7" "-1" "0,7", in every locale; no exponent. Not for money. -EINVAL, -ERANGE. */
+int parse_decimal(const char *s, double *ret);
 /* "90s" "5min" "2h" "1d" "500ms"; a plain number is seconds. */
 int parse_span(const char *s, usec_t *ret);
 

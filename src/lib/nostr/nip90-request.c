@@ -1,4 +1,7 @@
 /* Requests as they are written by many hands: what the NIP says, and the usual mistakes. */
+#include <ctype.h>
+#include <strings.h>
+
 #include "basic/text.h"
 #include "nostr/nip90.h"
 #include "nostr/tag-list.h"
@@ -30,7 +33,7 @@ static bool is_relay(const char *s) {
 
 /* NIP-90 wants the type said. Where it is not, the data tell; an unknown type is a text: the
  * registry's own example has "prompt". */
-static InputType input_type(const char *type, const char *data) {
+static int known_type(const char *name, InputType *ret) {
         static const struct {
                 const char *name;
                 InputType type;
@@ -42,9 +45,18 @@ static InputType input_type(const char *type, const char *data) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
-                if (streq(types[i].name, type))
-                        return types[i].type;
+                if (strcasecmp(types[i].name, name) == 0) {
+                        *ret = types[i].type;
+                        return 0;
+                }
+        return -EINVAL;
+}
 
+static InputType input_type(const char *type, const char *data) {
+        InputType known;
+
+        if (known_type(type, &known) >= 0)
+                return known;
         if (*type)
                 return INPUT_TEXT;
         if (is_hex32(data))
@@ -52,12 +64,24 @@ static InputType input_type(const char *type, const char *data) {
         return startswith(data, "https://") || startswith(data, "http://") ? INPUT_URL : INPUT_TEXT;
 }
 
+/* Seen: a marker where the relay should be, or instead of the type ("prompt", "system"). */
+static const char *input_marker(const char *type, const Tag *t) {
+        const char *relay = value_or_empty(t, 3), *marker = value_or_empty(t, 4);
+        InputType known;
+
+        if (*marker)
+                return marker;
+        if (*relay && !strpbrk(relay, ".:"))
+                return relay;
+        return known_type(type, &known) < 0 ? type : "";
+}
+
 static void add_input(JobRequest *r, const char *data, const char *type, const Tag *t) {
         r->inputs[r->n_inputs++] = (JobInput){
                 .data = data,
                 .type = input_type(type, data),
-                .relay = t ? value_or_empty(t, 3) : "",
-                .marker = t ? value_or_empty(t, 4) : "",
+                .relay = t && is_relay(value_or_empty(t, 3)) ? t->values[3] : "",
+                .marker = t ? input_marker(type, t) : "",
         };
 }
 
@@ -68,8 +92,12 @@ static void read_i(JobRequest *r, const Tag *t) {
 
 /* Not in the NIP but on the network: ["input", "text", "Hi"]. */
 static void read_input(JobRequest *r, const Tag *t) {
-        if (t->n >= 3)
+        InputType type;
+
+        if (t->n >= 3 && known_type(t->values[1], &type) >= 0)
                 add_input(r, t->values[2], t->values[1], NULL);
+        else
+                read_i(r, t);
 }
 
 static void read_param(JobRequest *r, const Tag *t) {
@@ -119,6 +147,7 @@ static const struct {
         { "i", read_i },
         { "input", read_input },
         { "param", read_param },
+        { "params", read_param },
         { "output", read_output },
         { "bid", read_bid },
         { "relays", read_relays },
@@ -139,16 +168,33 @@ static void read_tag(JobRequest *r, const Tag *t) {
                 add_relays(r, t, 0);
 }
 
-/* Seen where no `i` tag is: ["param", "prompt", text], or the text as content. */
-static void guess_input(JobRequest *r) {
-        const char *prompt = job_request_param(r, "prompt"),
-                   *content = event_content(r->event, NULL);
+static const Tag *find_tag(const JobRequest *r, const char *name) {
+        for (size_t i = 0; r->inner && i < r->inner->n; i++)
+                if (streq(r->inner->tags[i].values[0], name) && r->inner->tags[i].n > 1)
+                        return &r->inner->tags[i];
+        for (const Tag *t = event_find_tag(r->event, name, NULL); t;
+                        t = event_find_tag(r->event, name, t))
+                if (t->n > 1)
+                        return t;
+        return NULL;
+}
 
-        if (r->n_inputs > 0)
-                return;
-        if (prompt)
-                add_input(r, prompt, "text", NULL);
-        else if (*content && !r->encrypted)
+/* Seen where no `i` tag is: ["param", "prompt", text], ["prompt", text], ["url", address], or the
+ * text as content. */
+static void guess_input(JobRequest *r) {
+        static const char *const names[] = { "prompt", "input", "text", "query", "question" };
+        const char *content = event_content(r->event, NULL);
+
+        for (size_t i = 0; i < ELEMENTSOF(names) && r->n_inputs == 0; i++) {
+                const char *value = job_request_param(r, names[i]);
+                const Tag *t = find_tag(r, names[i]);
+
+                if (value || t)
+                        add_input(r, value ?: t->values[1], value ? "text" : "", NULL);
+        }
+        if (r->n_inputs == 0 && find_tag(r, "url"))
+                add_input(r, find_tag(r, "url")->values[1], "url", NULL);
+        if (r->n_inputs == 0 && *content && !r->encrypted)
                 add_input(r, content, "text", NULL);
 }
 
@@ -219,18 +265,33 @@ bool job_request_is_for(const JobRequest *r, const char *pubkey_hex) {
         return r->n_providers == 0 && !r->encrypted;
 }
 
+/* "top_k", "top-k", "topK": one parameter. */
 static bool same_name(const char *a, const char *b) {
-        for (; *a && *b; a++, b++)
-                if (*a != *b && !(strchr("_-", *a) && strchr("_-", *b)))
+        for (;;) {
+                a += strspn(a, "_- ");
+                b += strspn(b, "_- ");
+                if (!*a || !*b)
+                        return *a == *b;
+                if (tolower((unsigned char) *a++) != tolower((unsigned char) *b++))
                         return false;
-        return *a == *b;
+        }
+}
+
+bool job_param_is(const JobParam *p, const char *name) {
+        return same_name(p->name, name);
+}
+
+const JobParam *job_request_find_param(const JobRequest *r, const char *name) {
+        for (size_t i = 0; i < r->n_params; i++)
+                if (job_param_is(r->params + i, name) && r->params[i].n > 0)
+                        return r->params + i;
+        return NULL;
 }
 
 const char *job_request_param(const JobRequest *r, const char *name) {
-        for (size_t i = 0; i < r->n_params; i++)
-                if (same_name(r->params[i].name, name) && r->params[i].n > 0)
-                        return r->params[i].values[0];
-        return NULL;
+        const JobParam *p = job_request_find_param(r, name);
+
+        return p ? p->values[0] : NULL;
 }
 
 int pow_task_parse(const JobRequest *r, PowTask *ret, const char **reterr) {

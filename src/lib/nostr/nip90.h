@@ -63,8 +63,11 @@ DEFINE_CLEANUP(JobRequest, job_request_free)
 
 /* Open to everybody, or this provider is one of those it names. */
 bool job_request_is_for(const JobRequest *r, const char *pubkey_hex);
-/* The first value, or NULL. "top_k" finds "top-k" as well: NIP-90's text and examples differ. */
-const char *job_request_param(const JobRequest *r, const char *name);
+bool job_param_is(const JobParam *p, const char *name);
+/* The first of this name that has a value, or NULL. "top_k" finds "top-k" and "topK" as well:
+ * NIP-90's text and examples differ. */
+const JobParam *job_request_find_param(const JobRequest *r, const char *name);
+const char *job_request_param(const JobRequest *r, const char *name); /* its first value */
 
 /* What is to be mined (kind 5970): an event without signature, and bits of difficulty. */
 typedef struct PowTask {
