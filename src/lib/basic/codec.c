@@ -159,14 +159,14 @@ static uint8_t five_bits(const uint8_t *data, size_t size, size_t bit) {
         return pair >> (11 - bit % 8) & 31;
 }
 
-int bech32_encode(const char *hrp, const uint8_t *data, size_t size, char **ret) {
+int bech32_encode_words(const char *hrp, const uint8_t *words, size_t n_words, char **ret) {
         size_t n_hrp = strlen(hrp);
         char *text, *out;
         uint32_t c;
 
-        if (n_hrp == 0 || size > SIZE_MAX / 16)
+        if (n_hrp == 0 || n_words > SIZE_MAX / 16)
                 return -EINVAL;
-        text = malloc(n_hrp + 1 + (size * 8 + 4) / 5 + BECH32_CHECKSUM + 1);
+        text = malloc(n_hrp + 1 + n_words + BECH32_CHECKSUM + 1);
         if (!text)
                 return -ENOMEM;
 
@@ -175,11 +175,9 @@ int bech32_encode(const char *hrp, const uint8_t *data, size_t size, char **ret)
         *out++ = '1';
 
         c = bech32_hrp_checksum(hrp, n_hrp);
-        for (size_t bit = 0; bit < size * 8; bit += 5) {
-                uint8_t v = five_bits(data, size, bit);
-
-                c = bech32_step(c, v);
-                *out++ = bech32_digits[v];
+        for (size_t i = 0; i < n_words; i++) {
+                c = bech32_step(c, words[i] & 31);
+                *out++ = bech32_digits[words[i] & 31];
         }
         for (int i = 0; i < BECH32_CHECKSUM; i++)
                 c = bech32_step(c, 0);
@@ -189,6 +187,24 @@ int bech32_encode(const char *hrp, const uint8_t *data, size_t size, char **ret)
         *out = 0;
         *ret = text;
         return 0;
+}
+
+int bech32_encode(const char *hrp, const uint8_t *data, size_t size, char **ret) {
+        _cleanup_free_ uint8_t *words = NULL;
+        size_t n = 0;
+        int r;
+
+        if (size > SIZE_MAX / 16)
+                return -EINVAL;
+        words = malloc((size * 8 + 4) / 5 + 1);
+        if (!words)
+                return -ENOMEM;
+
+        for (size_t bit = 0; bit < size * 8; bit += 5)
+                words[n++] = five_bits(data, size, bit);
+        r = bech32_encode_words(hrp, words, n, ret);
+        explicit_bzero(words, n); /* it may be an nsec */
+        return r;
 }
 
 /* A lowercase copy; BIP-173 refuses mixed case and what is not printable. */
@@ -232,7 +248,7 @@ static int bech32_values(const char *hrp, size_t n_hrp, char *digits, size_t n_d
 }
 
 /* Five-bit values to bytes; what is left must be fewer than five bits, all zero. */
-static int bech32_bytes(const char *values, size_t n_values, uint8_t **ret, size_t *ret_size) {
+static int bech32_bytes(const uint8_t *values, size_t n_values, uint8_t **ret, size_t *ret_size) {
         _cleanup_free_ uint8_t *data = malloc(n_values * 5 / 8 + 1);
         size_t n_bits = 0, n = 0;
         uint32_t bits = 0;
@@ -258,9 +274,11 @@ static int bech32_bytes(const char *values, size_t n_values, uint8_t **ret, size
         return 0;
 }
 
-int bech32_decode(const char *text, size_t max, char **ret_hrp, uint8_t **ret, size_t *ret_size) {
+int bech32_decode_words(
+                const char *text, size_t max, char **ret_hrp, uint8_t **ret, size_t *ret_n) {
         size_t size = strnlen(text, max + 1), n_hrp, n_values;
         _cleanup_free_ char *copy = NULL, *hrp = NULL;
+        _cleanup_free_ uint8_t *words = NULL;
         char *separator;
         int r;
 
@@ -279,13 +297,33 @@ int bech32_decode(const char *text, size_t max, char **ret_hrp, uint8_t **ret, s
                 return -EINVAL;
 
         hrp = strndup(copy, n_hrp);
-        if (!hrp)
+        words = malloc(n_values);
+        if (!hrp || !words)
                 return -ENOMEM;
 
         r = bech32_values(copy, n_hrp, separator + 1, n_values);
-        if (r >= 0)
-                r = bech32_bytes(separator + 1, n_values - BECH32_CHECKSUM, ret, ret_size);
+        memcpy(words, separator + 1, n_values);
         explicit_bzero(copy, size); /* it may have been an nsec */
+        if (r < 0)
+                return r;
+
+        *ret_hrp = TAKE_PTR(hrp);
+        *ret = TAKE_PTR(words);
+        *ret_n = n_values - BECH32_CHECKSUM;
+        return 0;
+}
+
+int bech32_decode(const char *text, size_t max, char **ret_hrp, uint8_t **ret, size_t *ret_size) {
+        _cleanup_free_ uint8_t *words = NULL;
+        _cleanup_free_ char *hrp = NULL;
+        size_t n;
+        int r;
+
+        r = bech32_decode_words(text, max, &hrp, &words, &n);
+        if (r < 0)
+                return r;
+        r = bech32_bytes(words, n, ret, ret_size);
+        explicit_bzero(words, n);
         if (r < 0)
                 return r;
 

@@ -18,3 +18,6 @@ int base64_decode(const char *text, size_t size, uint8_t **ret, size_t *ret_size
  * -EINVAL: not bech32; -E2BIG: longer than max; -EBADMSG: its data are not whole bytes. */
 int bech32_encode(const char *hrp, const uint8_t *data, size_t size, char **ret);
 int bech32_decode(const char *text, size_t max, char **ret_hrp, uint8_t **ret, size_t *ret_size);
+/* The same as bare five-bit values, which need not be whole bytes: BOLT 11 signs those. */
+int bech32_encode_words(const char *hrp, const uint8_t *words, size_t n_words, char **ret);
+int bech32_decode_words(const char *text, size_t max, char **ret_hrp, uint8_t **ret, size_t *ret_n);

@@ -3,6 +3,7 @@
 #include <secp256k1.h>
 #include <secp256k1_ecdh.h>
 #include <secp256k1_extrakeys.h>
+#include <secp256k1_recovery.h>
 #include <secp256k1_schnorrsig.h>
 
 #include "basic/crypt.h"
@@ -136,4 +137,60 @@ int secp_secret_compressed_pubkey(const uint8_t secret[static 32], uint8_t ret[s
         return secp256k1_ec_pubkey_serialize(context, ret, &size, &key, SECP256K1_EC_COMPRESSED)
                                ? 0
                                : -EIO;
+}
+
+int secp_ecdsa_sign(const uint8_t secret[static 32], const uint8_t message[static 32],
+                uint8_t ret[static 65]) {
+        _cleanup_context_ secp256k1_context *context = context_new();
+        secp256k1_ecdsa_recoverable_signature signature;
+        int id;
+
+        if (!context)
+                return -ENOMEM;
+        if (!secp256k1_ecdsa_sign_recoverable(context, &signature, message, secret, NULL, NULL))
+                return -EINVAL;
+        if (!secp256k1_ecdsa_recoverable_signature_serialize_compact(context, ret, &id, &signature))
+                return -EIO;
+        ret[64] = (uint8_t) id;
+        return 0;
+}
+
+static int write_compressed(const secp256k1_pubkey *key, uint8_t ret[static 33]) {
+        size_t size = 33;
+
+        return secp256k1_ec_pubkey_serialize(
+                               secp256k1_context_static, ret, &size, key, SECP256K1_EC_COMPRESSED)
+                               ? 0
+                               : -EIO;
+}
+
+int secp_ecdsa_recover(const uint8_t signature[static 65], const uint8_t message[static 32],
+                uint8_t ret[static 33]) {
+        secp256k1_ecdsa_recoverable_signature s;
+        secp256k1_pubkey key;
+
+        if (signature[64] > 3 ||
+                        !secp256k1_ecdsa_recoverable_signature_parse_compact(
+                                        secp256k1_context_static, &s, signature, signature[64]) ||
+                        !secp256k1_ecdsa_recover(secp256k1_context_static, &key, &s, message))
+                return -EBADMSG;
+        return write_compressed(&key, ret);
+}
+
+int secp_ecdsa_verify(const uint8_t signature[static 64], const uint8_t message[static 32],
+                const uint8_t pubkey[static 33]) {
+        secp256k1_ecdsa_signature s;
+        secp256k1_pubkey key;
+
+        if (!secp256k1_ec_pubkey_parse(secp256k1_context_static, &key, pubkey, 33) ||
+                        !secp256k1_ecdsa_signature_parse_compact(
+                                        secp256k1_context_static, &s, signature))
+                return -EBADMSG;
+        return secp256k1_ecdsa_verify(secp256k1_context_static, &s, message, &key) ? 0 : -EBADMSG;
+}
+
+int secp_compressed_check(const uint8_t pubkey[static 33]) {
+        secp256k1_pubkey key;
+
+        return secp256k1_ec_pubkey_parse(secp256k1_context_static, &key, pubkey, 33) ? 0 : -EINVAL;
 }

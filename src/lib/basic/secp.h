@@ -1,6 +1,7 @@
 #pragma once
-/* secp256k1: BIP-340 signatures, ECDH as NIP-04 and NIP-44 want it, BIP-32 key addition. Public
- * keys are the 32-byte x-only form. The one file that includes libsecp256k1. */
+/* secp256k1: BIP-340 signatures, ECDH as NIP-04 and NIP-44 want it, BIP-32 key addition, ECDSA as
+ * BOLT 11 wants it. Public keys are the 32-byte x-only form, ECDSA's the compressed one. The one
+ * file that includes libsecp256k1. */
 #include "basic/macro.h"
 
 /* 0 = the signature is good; -EBADMSG = it is not, or the key is not on the curve. */
@@ -28,3 +29,13 @@ _warn_unused_ int keypair_ecdh(
 _warn_unused_ int secp_secret_add(uint8_t secret[static 32], const uint8_t tweak[static 32]);
 _warn_unused_ int secp_secret_compressed_pubkey(
                 const uint8_t secret[static 32], uint8_t ret[static 33]);
+
+/* ECDSA, RFC 6979, low S; the 65th byte is the recovery id (0 to 3). */
+_warn_unused_ int secp_ecdsa_sign(const uint8_t secret[static 32], const uint8_t message[static 32],
+                uint8_t ret[static 65]);
+/* -EBADMSG. Recovery takes a high S, verification does not. */
+_warn_unused_ int secp_ecdsa_recover(const uint8_t signature[static 65],
+                const uint8_t message[static 32], uint8_t ret[static 33]);
+_warn_unused_ int secp_ecdsa_verify(const uint8_t signature[static 64],
+                const uint8_t message[static 32], const uint8_t pubkey[static 33]);
+_warn_unused_ int secp_compressed_check(const uint8_t pubkey[static 33]); /* -EINVAL */
