@@ -75,8 +75,8 @@ static Step job_encrypt(Job *job, const char *content) {
 
 static Step job_work(Job *job);
 
-static void on_work_done(
-                int error, const char *reason, const char *content, size_t size, void *userdata) {
+static void on_work_done(int error, const char *reason, const char *content, size_t size,
+                _unused_ const WorkUsage *usage, void *userdata) {
         Job *job = userdata;
         Step s;
 
@@ -92,9 +92,10 @@ static void on_work_done(
 }
 
 static Step job_work(Job *job) {
+        static const WorkEvents events = { .done = on_work_done };
         int r;
 
-        r = work_start(job->work, on_work_done, job);
+        r = work_start(job->work, NULL, &events, job);
         if (r < 0)
                 return flow_fail(&job->flow, r, _("The work could not be started."));
         return flow_wait();

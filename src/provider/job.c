@@ -138,7 +138,7 @@ static Verdict job_check(Job *job) {
 
         /* Admission has looked at the kinds of all backends. */
         assert(b);
-        return b->class->check(b, job->request, &job->work, &job->reason);
+        return b->class->check(b, job->request, NULL, &job->work, &job->reason);
 }
 
 static Step job_receive(Flow *f) {

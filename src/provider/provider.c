@@ -86,9 +86,7 @@ unsigned provider_n_in_state(const Provider *p, JobState state) {
 /* ---- turns: who runs next; whether a drain is over */
 
 static bool has_slot(const QueueItem *item, _unused_ void *userdata) {
-        const Backend *b = container_of(item, Job, queue)->work->backend;
-
-        return b->n_used < b->n_slots;
+        return work_is_ready(container_of(item, Job, queue)->work);
 }
 
 /* NULL: nobody waits, or there is no slot. What is small needs none and waits for nobody who does.

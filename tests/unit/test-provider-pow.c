@@ -65,13 +65,17 @@ static Work *work(Bench *b, unsigned bits, const char *content) {
         const char *reason = NULL;
         Work *w = NULL;
 
-        assert_int_equal(b->backend->class->check(b->backend, r, &w, &reason), VERDICT_ACCEPTED);
+        assert_int_equal(b->backend->class->check(b->backend, r, NULL, &w, &reason),
+                        VERDICT_ACCEPTED);
         return w;
 }
 
 static void on_done(int error, _unused_ const char *reason, const char *content, size_t size,
-                void *userdata) {
+                const WorkUsage *usage, void *userdata) {
         Bench *b = userdata;
+
+        assert_string_equal(usage->backend, "pow");
+        assert_int_equal(usage->tokens_out, -1);
 
         b->n_done++;
         b->error = error;
@@ -79,6 +83,8 @@ static void on_done(int error, _unused_ const char *reason, const char *content,
         if (error >= 0)
                 (void) snprintf(b->result, sizeof(b->result), "%.*s", (int) size, content);
 }
+
+static const WorkEvents events = { .done = on_done };
 
 static void run_until(Bench *b, unsigned n_done) {
         while (b->n_done < n_done)
@@ -108,7 +114,7 @@ static void small_work_is_done_on_the_loop(void **state) {
                 (void) snprintf(content, sizeof(content), "%zu", i);
                 w[i] = work(b, 8, content);
                 assert_true(w[i]->small);
-                assert_int_equal(work_start(w[i], on_done, b), 0);
+                assert_int_equal(work_start(w[i], NULL, &events, b), 0);
                 assert_int_equal(b->n_done, 0);
         }
         w[7] = work_free(w[7]); /* cancelled */
@@ -126,7 +132,7 @@ static void other_work_is_done_by_a_process(void **state) {
                 _cleanup_(work_freep) Work *w = work(b, 12, "x");
 
                 assert_false(w->small);
-                assert_int_equal(work_start(w, on_done, b), 0);
+                assert_int_equal(work_start(w, NULL, &events, b), 0);
                 run_until(b, i);
                 assert_int_equal(b->error, 0);
                 assert_mined(b->result, 12);
@@ -154,7 +160,7 @@ static void a_process_that_dies_is_told_and_replaced(void **state) {
         _cleanup_(work_freep) Work *w = work(b, 40, "x"), *again = NULL;
         pid_t pid;
 
-        assert_int_equal(work_start(w, on_done, b), 0);
+        assert_int_equal(work_start(w, NULL, &events, b), 0);
         pid = find_child();
         assert_true(pid > 0);
         assert_int_equal(kill(pid, SIGKILL), 0);
@@ -162,7 +168,7 @@ static void a_process_that_dies_is_told_and_replaced(void **state) {
         assert_int_equal(b->error, -ECONNRESET);
 
         again = work(b, 12, "y");
-        assert_int_equal(work_start(again, on_done, b), 0);
+        assert_int_equal(work_start(again, NULL, &events, b), 0);
         run_until(b, 2);
         assert_int_equal(b->error, 0);
 }
@@ -171,7 +177,7 @@ static void cancelled_work_ends_its_process(void **state) {
         Bench *b = *state;
         Work *w = work(b, 40, "x");
 
-        assert_int_equal(work_start(w, on_done, b), 0);
+        assert_int_equal(work_start(w, NULL, &events, b), 0);
         assert_true(find_child() > 0);
         (void) work_free(w);
         while (find_child() > 0)
@@ -191,7 +197,7 @@ static void a_large_event_is_more_work(void **state) {
         w = work(b, 8, content);
         assert_false(w->small);
         hard = request(40, content);
-        assert_int_equal(b->backend->class->check(b->backend, hard, &none, &reason),
+        assert_int_equal(b->backend->class->check(b->backend, hard, NULL, &none, &reason),
                         VERDICT_TOO_HARD);
 }
 
@@ -202,8 +208,9 @@ static void what_cannot_be_mined_is_turned_away(void **state) {
         const char *reason = NULL;
         Work *w = NULL;
 
-        assert_int_equal(b->backend->class->check(b->backend, hard, &w, &reason), VERDICT_TOO_HARD);
-        assert_int_equal(b->backend->class->check(b->backend, broken, &w, &reason),
+        assert_int_equal(b->backend->class->check(b->backend, hard, NULL, &w, &reason),
+                        VERDICT_TOO_HARD);
+        assert_int_equal(b->backend->class->check(b->backend, broken, NULL, &w, &reason),
                         VERDICT_BAD_INPUT);
         assert_null(w);
 }

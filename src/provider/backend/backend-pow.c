@@ -27,8 +27,9 @@ typedef struct PowBackend PowBackend;
 typedef struct PowWork {
         Work work;
         PowTask task;
-        work_done_t done;
+        WorkEvents events;
         void *userdata;
+        usec_t since;
         Nip13Miner *miner;    /* of small work */
         struct PowWork *next; /* of small work that is started */
         PowWorker *worker;    /* of other work that is started */
@@ -51,6 +52,22 @@ struct PowBackend {
         PowWork *small, **small_end; /* where the next one goes */
         PowWorker *workers;
 };
+
+/* The last thing that is done with it. */
+static void work_tell(PowWork *w, int error, const char *reason, const char *content, size_t size) {
+        PowBackend *b = container_of(w->work.backend, PowBackend, backend);
+        usec_t now = w->since;
+
+        (void) sd_event_now(b->event, CLOCK_MONOTONIC, &now); /* fails only after a fork */
+        const WorkUsage usage = {
+                .tokens_in = -1,
+                .tokens_out = -1,
+                .model = "",
+                .backend = "pow",
+                .duration = now - w->since,
+        };
+        w->events.done(error, reason, content, size, &usage, w->userdata);
+}
 
 static unsigned spare_cores(void) {
         cpu_set_t set;
@@ -81,9 +98,9 @@ static void small_finish(PowWork *w, int found) {
 
         r = found < 0 ? found : nip13_miner_event(w->miner, &event);
         if (r < 0)
-                w->done(r, _("Mining failed."), NULL, 0, w->userdata);
+                work_tell(w, r, _("Mining failed."), NULL, 0);
         else
-                w->done(0, NULL, event, strlen(event), w->userdata);
+                work_tell(w, 0, NULL, event, strlen(event));
 }
 
 static int on_bite(_unused_ sd_event_source *s, void *userdata) {
@@ -140,7 +157,7 @@ static void worker_tell(
         if (!work)
                 return;
         work->worker = NULL;
-        work->done(error, reason, event, size, work->userdata);
+        work_tell(work, error, reason, event, size);
 }
 
 static int on_child(_unused_ sd_event_source *s, const siginfo_t *si, void *userdata) {
@@ -153,7 +170,7 @@ static int on_child(_unused_ sd_event_source *s, const siginfo_t *si, void *user
         worker_free(w);
         if (work) {
                 work->worker = NULL;
-                work->done(-ECONNRESET, _("Mining broke down."), NULL, 0, work->userdata);
+                work_tell(work, -ECONNRESET, _("Mining broke down."), NULL, 0);
         }
         return 0;
 }
@@ -307,8 +324,8 @@ static unsigned work_bits(const JobRequest *r, unsigned bits) {
         return bits;
 }
 
-static Verdict pow_check(
-                Backend *backend, const JobRequest *r, Work **ret, const char **ret_reason) {
+static Verdict pow_check(Backend *backend, const JobRequest *r, _unused_ const TextTask *text,
+                Work **ret, const char **ret_reason) {
         PowBackend *b = container_of(backend, PowBackend, backend);
         PowWork *w;
         PowTask task;
@@ -338,12 +355,14 @@ static Verdict pow_check(
         return VERDICT_ACCEPTED;
 }
 
-static int pow_start(Work *work, work_done_t done, void *userdata) {
+static int pow_start(Work *work, _unused_ const TextTask *text, const WorkEvents *events,
+                void *userdata) {
         PowWork *w = container_of(work, PowWork, work);
         PowBackend *b = container_of(work->backend, PowBackend, backend);
 
-        w->done = done;
+        w->events = *events;
         w->userdata = userdata;
+        (void) sd_event_now(b->event, CLOCK_MONOTONIC, &w->since);
         return work->small ? small_start(b, w) : large_start(b, w);
 }
 
