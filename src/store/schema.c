@@ -127,10 +127,62 @@ static const char schema_settings[] = "CREATE TABLE settings ("
                                       " value TEXT NOT NULL"
                                       ") STRICT, WITHOUT ROWID;";
 
+/* The regtest node of this machine: nobody but the wallet's driver "regtest" looks in here. */
+static const char schema_regtest[] =
+                "CREATE TABLE regtest_node ("
+                " id INTEGER PRIMARY KEY CHECK (id = 1),"
+                " secret TEXT NOT NULL"
+                ") STRICT;"
+                "CREATE TABLE regtest_accounts ("
+                " name TEXT PRIMARY KEY,"
+                " balance_msats INTEGER NOT NULL CHECK (balance_msats >= 0 OR name = 'faucet')"
+                ") STRICT, WITHOUT ROWID;"
+                "CREATE TABLE regtest_transactions ("
+                " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+                " id TEXT NOT NULL UNIQUE,"
+                " what TEXT NOT NULL CHECK (what IN ('faucet', 'payment')),"
+                " made_at INTEGER NOT NULL"
+                ") STRICT;"
+                "CREATE TABLE regtest_postings ("
+                " seq INTEGER NOT NULL REFERENCES regtest_transactions,"
+                " account TEXT NOT NULL,"
+                " amount_msats INTEGER NOT NULL"
+                ") STRICT;"
+                "CREATE TRIGGER regtest_posted AFTER INSERT ON regtest_postings BEGIN"
+                " INSERT INTO regtest_accounts VALUES (new.account, 0) ON CONFLICT DO NOTHING;"
+                " UPDATE regtest_accounts SET balance_msats = balance_msats + new.amount_msats"
+                " WHERE name = new.account;"
+                "END;"
+                "CREATE TABLE regtest_invoices ("
+                " hash TEXT PRIMARY KEY,"
+                " preimage TEXT NOT NULL,"
+                " account TEXT NOT NULL,"
+                " bolt11 TEXT NOT NULL,"
+                " description TEXT NOT NULL,"
+                " amount_msats INTEGER NOT NULL CHECK (amount_msats >= 0),"
+                " created_at INTEGER NOT NULL,"
+                " expires_at INTEGER NOT NULL,"
+                " received_msats INTEGER,"
+                " settled_at INTEGER,"
+                " settled_tx INTEGER REFERENCES regtest_transactions"
+                ") STRICT;"
+                "CREATE INDEX regtest_settled ON regtest_invoices (account, settled_tx)"
+                " WHERE settled_tx IS NOT NULL;"
+                "CREATE INDEX regtest_made ON regtest_invoices (account, created_at);"
+                "CREATE TABLE regtest_payments ("
+                " payer TEXT NOT NULL,"
+                " hash TEXT NOT NULL REFERENCES regtest_invoices,"
+                " amount_msats INTEGER NOT NULL,"
+                " paid_at INTEGER NOT NULL,"
+                " tx INTEGER NOT NULL REFERENCES regtest_transactions,"
+                " PRIMARY KEY (payer, hash)"
+                ") STRICT, WITHOUT ROWID;";
+
 const SqlMigration schema[] = {
         { "jobs", schema_jobs },
         { "money", schema_money },
         { "agents", schema_agents },
         { "settings", schema_settings },
+        { "regtest", schema_regtest },
 };
 const size_t schema_n = ELEMENTSOF(schema);

@@ -2,6 +2,7 @@
 
 #include "bus/authorize.h"
 #include "bus/names.h"
+#include "regtest-bus.h"
 #include "request.h"
 #include "store.h"
 
@@ -436,6 +437,7 @@ static const sd_bus_vtable store_service_vtable[] = {
 const BusObject store_objects[] = {
         { BUS_STORE, store_vtable, false },
         { BUS_STORE_SERVICE, store_service_vtable, true },
+        { BUS_STORE_REGTEST, store_regtest_vtable, true },
         { 0 },
 };
 /* clang-format on */

@@ -122,6 +122,8 @@ static int store_open(Store *s) {
                 r = earning_table_new(s->db, &s->earnings);
         if (r >= 0)
                 r = setting_table_new(s->db, &s->settings);
+        if (r >= 0)
+                r = regtest_table_new(s->db, &s->regtest);
         if (r < 0)
                 return service_fail(s->service, exit_code_of(r), r,
                                 "The database \"%s\" cannot be used: %s (%s).", s->path,
@@ -170,6 +172,7 @@ Store *store_free(Store *s) {
         s->jobs = job_table_free(s->jobs);
         s->earnings = earning_table_free(s->earnings);
         s->settings = setting_table_free(s->settings);
+        s->regtest = regtest_table_free(s->regtest);
         s->db = sql_close(s->db);
         closep(&s->lock);
         free(s->path);

@@ -5,6 +5,7 @@
 #include "bus/service.h"
 #include "table-earning.h"
 #include "table-job.h"
+#include "table-regtest.h"
 #include "table-setting.h"
 
 typedef struct Store {
@@ -16,6 +17,7 @@ typedef struct Store {
         JobTable *jobs;
         EarningTable *earnings;
         SettingTable *settings;
+        RegtestTable *regtest;
         Backup *backup;
         sd_bus_message *backup_request;
         struct Answer *redone; /* lazy requests whose commit failed; store-bus.c */
