@@ -116,8 +116,21 @@ static void bech32_keeps_to_the_callers_limit(_unused_ void **state) {
         assert_int_equal(bech32_decode(text, strlen(text) - 1, &hrp, &data, &size), -E2BIG);
 }
 
+static void a_value_in_a_query_survives(_unused_ void **state) {
+        static const char *const broken[] = { "%", "%4", "%zz", "%00", "a%4" };
+        _cleanup_free_ char *text = NULL, *back = NULL;
+
+        assert_int_equal(percent_encode("a b&c=ü/~_.-+", &text), 0);
+        assert_string_equal(text, "a%20b%26c%3D%C3%BC%2F~_.-%2B");
+        assert_int_equal(percent_decode(text, strlen(text), &back), 0);
+        assert_string_equal(back, "a b&c=ü/~_.-+");
+        for (size_t i = 0; i < ELEMENTSOF(broken); i++)
+                assert_int_equal(percent_decode(broken[i], strlen(broken[i]), &back), -EINVAL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_value_in_a_query_survives),
                 cmocka_unit_test(hex_is_lowercase_and_exact),
                 cmocka_unit_test(base64_goes_there_and_back),
                 cmocka_unit_test(base64_refuses_what_is_not_canonical),

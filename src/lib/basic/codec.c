@@ -330,3 +330,61 @@ int bech32_decode(const char *text, size_t max, char **ret_hrp, uint8_t **ret, s
         *ret_hrp = TAKE_PTR(hrp);
         return 0;
 }
+
+int percent_encode(const char *text, char **ret) {
+        static const char digits[] = "0123456789ABCDEF";
+        char *out, *p;
+
+        out = p = malloc(3 * strlen(text) + 1);
+        if (!out)
+                return -ENOMEM;
+
+        for (; *text; text++) {
+                unsigned char c = (unsigned char) *text;
+
+                if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                                strchr("-_.~", c))
+                        *p++ = (char) c;
+                else {
+                        *p++ = '%';
+                        *p++ = digits[c >> 4];
+                        *p++ = digits[c & 15];
+                }
+        }
+        *p = 0;
+        *ret = out;
+        return 0;
+}
+
+static unsigned hex_value_any(char c) {
+        return hex_value(c >= 'A' && c <= 'F' ? (char) (c - 'A' + 'a') : c);
+}
+
+int percent_decode(const char *text, size_t size, char **ret) {
+        _cleanup_free_ char *out = malloc(size + 1);
+        char *p = out;
+
+        if (!out)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < size; i++) {
+                char c = text[i];
+
+                if (c == '%') {
+                        bool whole = size - i > 2;
+                        unsigned high = whole ? hex_value_any(text[i + 1]) : 16;
+                        unsigned low = whole ? hex_value_any(text[i + 2]) : 16;
+
+                        if (high > 15 || low > 15)
+                                return -EINVAL;
+                        c = (char) (high << 4 | low);
+                        i += 2;
+                }
+                if (c == 0)
+                        return -EINVAL;
+                *p++ = c;
+        }
+        *p = 0;
+        *ret = TAKE_PTR(out);
+        return 0;
+}

@@ -21,3 +21,8 @@ int bech32_decode(const char *text, size_t max, char **ret_hrp, uint8_t **ret, s
 /* The same as bare five-bit values, which need not be whole bytes: BOLT 11 signs those. */
 int bech32_encode_words(const char *hrp, const uint8_t *words, size_t n_words, char **ret);
 int bech32_decode_words(const char *text, size_t max, char **ret_hrp, uint8_t **ret, size_t *ret_n);
+
+/* A value inside a URL's query: all but A-Z a-z 0-9 - _ . ~ becomes %XX. The decoder leaves "+"
+ * alone; -EINVAL: a broken escape, or a NUL. */
+int percent_encode(const char *text, char **ret);
+int percent_decode(const char *text, size_t size, char **ret);
