@@ -465,6 +465,9 @@ static int hub_make(Hub *h) {
                 r = outbox_new(c->relay.outbox_max, &post_handler, h, &h->outbox);
         if (r >= 0)
                 r = ws_loop_new(h->event, c->relay.ca_file, &h->ws);
+        h->proxied = !isempty(c->relay.proxy);
+        if (r >= 0 && h->proxied)
+                r = ws_loop_set_proxy(h->ws, c->relay.proxy);
         if (r >= 0)
                 r = service_socket(h->service, "signer", &signer);
         if (r >= 0)

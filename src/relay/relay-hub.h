@@ -36,6 +36,7 @@ struct Hub {
         struct Query *queries; /* query.c */
         unsigned n_queries, query_serial;
         bool draining, housekeeping_soon;
+        bool proxied; /* relays elsewhere are reached by the proxy */
 };
 
 int hub_new(Service *service, Hub **ret);

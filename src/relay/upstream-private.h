@@ -1,11 +1,14 @@
 #pragma once
 /* Shared by the files of an upstream: the connection, its subscriptions, its authentication. */
+#include <netinet/in.h>
+
+#include "net/resolve.h"
 #include "nostr/message.h"
 #include "relay-hub.h"
 
-struct Resolve;
-
-#define UPSTREAM_AGAIN_USEC (20 * SEC) /* after a relay refused something for now */
+#define UPSTREAM_MESSAGE_MAX (MESSAGE_SIZE_MAX + 1024)
+#define UPSTREAM_QUEUE_MAX   (4 * 1024 * 1024)
+#define UPSTREAM_AGAIN_USEC  (20 * SEC) /* after a relay refused something for now */
 
 typedef enum ReqState {
         REQ_NONE,
@@ -42,9 +45,11 @@ struct Upstream {
         UpstreamState state;
         int64_t since;
         char *error;
-        struct Resolve *resolve;
-        char **addresses;
-        size_t address; /* which one is tried */
+        Resolve *resolve;
+        char **addresses; /* in the order to try */
+        Ws *tries[RESOLVE_ADDRESSES_MAX];
+        size_t n_tried;
+        char good_address[INET6_ADDRSTRLEN]; /* that worked last time; "" */
         Ws *ws;
         sd_event_source *timer; /* reconnect, lingering, deadlines: one at a time */
         sd_event_source *sender;
@@ -64,6 +69,20 @@ struct Upstream {
 void upstream_say(Upstream *u, const char *text); /* the last error, for people */
 int upstream_write(Upstream *u);                  /* sends the line */
 void upstream_turn(Upstream *u); /* while it is up: what is overdue, and when to look again */
+
+void upstream_set_state(Upstream *u, UpstreamState state);
+void upstream_arm(Upstream *u, usec_t after); /* the timer; UINT64_MAX: off */
+void upstream_is_up(Upstream *u);
+void upstream_lost(Upstream *u, const char *reason);
+void upstream_hear(Upstream *u, const char *text, size_t size);
+void upstream_hear_rubbish(Upstream *u); /* a message that was skipped */
+
+bool upstream_is_local(const Upstream *u); /* on this machine */
+
+/* ---- upstream-connect.c: ends with upstream_is_up() or upstream_lost() */
+void connect_start(Upstream *u);
+void connect_next(Upstream *u, const char *reason); /* the next address; why, if there is none */
+void connect_stop(Upstream *u);
 
 /* ---- upstream-req.c */
 void req_send(Upstream *u, Req *q);

@@ -2,25 +2,19 @@
 
 #include "basic/crypt.h"
 #include "basic/text.h"
-#include "net/address.h"
-#include "net/resolve.h"
 #include "query.h"
 #include "upstream-private.h"
 
-#define MESSAGE_BYTES_MAX (MESSAGE_SIZE_MAX + 1024)
-#define QUEUE_BYTES_MAX   (4 * 1024 * 1024)
-#define PAUSE_FIRST       (SEC / 2)
-#define PAUSE_MAX         (5 * MIN_)
-#define PAUSE_MAX_LOCAL   (5 * SEC) /* a relay on this machine costs nobody anything */
-#define LINGER_USEC       MIN_      /* unwanted, before it is closed */
-#define STEADY_USEC       (5 * SEC) /* up for less is a failure too */
-#define PRICE_MAX         20000     /* of what is no good, in ten minutes of one connection */
-#define PRICE_NOISE       1         /* only had to be read */
-#define PRICE_BAD         40        /* may have cost the check of a signature */
-#define PRICE_USEC        (10 * MIN_)
-#define BAD_FAILURES      6 /* it counts as so many in a row */
-
-static void upstream_connect(Upstream *u);
+#define PAUSE_FIRST     (SEC / 2)
+#define PAUSE_MAX       (5 * MIN_)
+#define PAUSE_MAX_LOCAL (5 * SEC) /* a relay on this machine costs nobody anything */
+#define LINGER_USEC     MIN_      /* unwanted, before it is closed */
+#define STEADY_USEC     (5 * SEC) /* up for less is a failure too */
+#define PRICE_MAX       20000     /* of what is no good, in ten minutes of one connection */
+#define PRICE_NOISE     1         /* only had to be read */
+#define PRICE_BAD       40        /* may have cost the check of a signature */
+#define PRICE_USEC      (10 * MIN_)
+#define BAD_FAILURES    6 /* it counts as so many in a row */
 
 bool upstream_is_down(const Upstream *u) {
         return u->n_failures > 0 && u->state != UPSTREAM_UP && u->state != UPSTREAM_IDLE;
@@ -38,7 +32,7 @@ const char *upstream_word(const Upstream *u) {
         return upstream_is_down(u) ? "down" : words[u->state];
 }
 
-static void upstream_set_state(Upstream *u, UpstreamState state) {
+void upstream_set_state(Upstream *u, UpstreamState state) {
         const char *before = upstream_word(u);
 
         u->state = state;
@@ -53,7 +47,7 @@ void upstream_say(Upstream *u, const char *text) {
         u->error = strndup(text, strnlen(text, 200)); /* without memory: nothing is said */
 }
 
-static void upstream_arm(Upstream *u, usec_t after) {
+void upstream_arm(Upstream *u, usec_t after) {
         if (after == UINT64_MAX) {
                 (void) sd_event_source_set_enabled(u->timer, SD_EVENT_OFF);
                 return;
@@ -206,8 +200,7 @@ static void upstream_dispatch(Upstream *u, const Message *m) {
         }
 }
 
-static void on_ws_message(_unused_ Ws *ws, const char *text, size_t size, void *userdata) {
-        Upstream *u = userdata;
+void upstream_hear(Upstream *u, const char *text, size_t size) {
         const char *reason = NULL;
         Message m;
         int r;
@@ -221,22 +214,22 @@ static void on_ws_message(_unused_ Ws *ws, const char *text, size_t size, void *
         }
 }
 
-static void on_ws_dropped(_unused_ Ws *ws, _unused_ int error, void *userdata) {
-        Upstream *u = userdata;
-
+void upstream_hear_rubbish(Upstream *u) {
         u->counts.malformed++;
         upstream_charge(u, PRICE_BAD);
 }
 
 /* ---- the connection */
 
-static bool url_is_local(const Url *url) {
+bool upstream_is_local(const Upstream *u) {
+        const Url *url = u->url;
+
         return streq(url->host, "localhost") || streq(url->host, "::1") ||
                startswith(url->host, "127.");
 }
 
 static void upstream_pause(Upstream *u) {
-        usec_t max = url_is_local(u->url) ? PAUSE_MAX_LOCAL : PAUSE_MAX;
+        usec_t max = upstream_is_local(u) ? PAUSE_MAX_LOCAL : PAUSE_MAX;
         usec_t pause = PAUSE_FIRST << u->n_failures;
         uint32_t chance = 0;
 
@@ -257,11 +250,12 @@ static void upstream_judge(Upstream *u) {
         u->charged = 0;
 }
 
-static void upstream_lost(Upstream *u, const char *reason) {
+void upstream_lost(Upstream *u, const char *reason) {
         bool was_up = u->state == UPSTREAM_UP;
 
         if (was_up)
                 upstream_judge(u);
+        connect_stop(u);
         u->ws = ws_free(u->ws);
         auth_reset(u);
         u->n_auths = 0;
@@ -285,28 +279,7 @@ static void upstream_lost(Upstream *u, const char *reason) {
         }
 }
 
-static void upstream_try_next(Upstream *u, const char *reason) {
-        if (u->address + 1 >= strv_length(u->addresses)) {
-                upstream_lost(u, reason);
-                return;
-        }
-        u->ws = ws_free(u->ws);
-        u->address++;
-        upstream_connect(u);
-}
-
-static void on_ws_closed(_unused_ Ws *ws, _unused_ int error, const char *reason, void *userdata) {
-        Upstream *u = userdata;
-
-        if (u->state == UPSTREAM_CONNECTING)
-                upstream_try_next(u, reason);
-        else
-                upstream_lost(u, reason);
-}
-
-static void on_ws_open(_unused_ Ws *ws, void *userdata) {
-        Upstream *u = userdata;
-
+void upstream_is_up(Upstream *u) {
         upstream_say(u, "");
         u->up_at = hub_monotonic(u->hub);
         upstream_set_state(u, UPSTREAM_UP);
@@ -318,72 +291,6 @@ static void on_ws_open(_unused_ Ws *ws, void *userdata) {
         query_up(u);
         upstream_send(u);
         upstream_turn(u);
-}
-
-static void on_ws_drained(_unused_ Ws *ws, void *userdata) {
-        upstream_send(userdata);
-}
-
-static const WsHandler ws_handler = {
-        .open = on_ws_open,
-        .message = on_ws_message,
-        .dropped = on_ws_dropped,
-        .drained = on_ws_drained,
-        .closed = on_ws_closed,
-};
-
-/* A stranger's list of relays must not make us speak to machines that only we can reach. */
-static bool address_is_allowed(const Upstream *u, const char *address) {
-        return hub_is_configured(u->hub, u) ||
-               service_config(u->hub->service)->network == NETWORK_REGTEST ||
-               address_is_public(address);
-}
-
-static void upstream_connect(Upstream *u) {
-        static const WsLimits limits = { .message_max = MESSAGE_BYTES_MAX,
-                .queue_max = QUEUE_BYTES_MAX };
-        WsTarget t = { .secure = u->url->secure,
-                .address = u->addresses[u->address],
-                .host = u->url->host,
-                .port = u->url->port,
-                .path = u->url->path };
-        int r;
-
-        if (!address_is_allowed(u, t.address)) {
-                upstream_try_next(u, "its address is not public, and it is not configured");
-                return;
-        }
-        upstream_set_state(u, UPSTREAM_CONNECTING);
-        upstream_arm(u, UINT64_MAX);
-        r = ws_connect(u->hub->ws, &t, &limits, &ws_handler, u, &u->ws);
-        if (r < 0)
-                upstream_try_next(u, strerror(-r));
-}
-
-static void on_resolved(_unused_ Resolve *q, int error, const char *reason, char *const *addresses,
-                void *userdata) {
-        Upstream *u = userdata;
-        int r = error;
-
-        u->addresses = strv_free(u->addresses);
-        u->address = 0;
-        if (r >= 0)
-                r = strv_copy(addresses, &u->addresses);
-        u->resolve = resolve_free(u->resolve);
-        if (r < 0)
-                upstream_lost(u, reason ?: "there is no memory");
-        else
-                upstream_connect(u);
-}
-
-static void upstream_start(Upstream *u) {
-        int r;
-
-        upstream_set_state(u, UPSTREAM_RESOLVING);
-        upstream_arm(u, UINT64_MAX);
-        r = resolve_name(u->hub->event, u->url->host, on_resolved, u, &u->resolve);
-        if (r < 0)
-                upstream_lost(u, strerror(-r));
 }
 
 /* ---- time */
@@ -426,7 +333,7 @@ static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
         switch (u->state) {
         case UPSTREAM_WAITING:
                 if (hub_wants(u->hub, u))
-                        upstream_start(u);
+                        connect_start(u);
                 else
                         upstream_set_state(u, UPSTREAM_IDLE);
                 break;
@@ -439,9 +346,11 @@ static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
                 upstream_turn(u);
                 upstream_send(u);
                 break;
+        case UPSTREAM_CONNECTING:
+                connect_next(u, "it does not answer");
+                break;
         case UPSTREAM_IDLE:
         case UPSTREAM_RESOLVING:
-        case UPSTREAM_CONNECTING:
         case _UPSTREAM_STATE_MAX:
                 break;
         }
@@ -456,7 +365,7 @@ static int on_send(_unused_ sd_event_source *s, void *userdata) {
         if (u->state != UPSTREAM_UP)
                 return 0;
 
-        while (ws_queued(u->ws) < QUEUE_BYTES_MAX / 4 && (t = out_relay_take(u->out, now))) {
+        while (ws_queued(u->ws) < UPSTREAM_QUEUE_MAX / 4 && (t = out_relay_take(u->out, now))) {
                 if (message_write_event(&u->line, NULL, t->letter->json, t->letter->size) < 0 ||
                                 upstream_write(u) < 0) {
                         buffer_clear(&u->line);
@@ -477,7 +386,7 @@ void upstream_send(Upstream *u) {
 
 void upstream_wanted(Upstream *u) {
         if (u->state == UPSTREAM_IDLE && hub_wants(u->hub, u))
-                upstream_start(u);
+                connect_start(u);
         else
                 upstream_turn(u);
 }
@@ -516,7 +425,7 @@ int upstream_new(Hub *hub, const char *url, Upstream **ret, const char **reterr)
                 return -ENOMEM;
         u->hub = hub;
         u->since = hub_now();
-        buffer_init(&u->line, MESSAGE_BYTES_MAX);
+        buffer_init(&u->line, UPSTREAM_MESSAGE_MAX);
         r = url_parse(url, &u->url, reterr);
         if (r < 0)
                 return r;
@@ -549,7 +458,7 @@ Upstream *upstream_free(Upstream *u) {
                 out_relay_land(u->out);
                 u->out->upstream = NULL;
         }
-        resolve_free(u->resolve);
+        connect_stop(u);
         ws_free(u->ws);
         signer_call_free(u->signing);
         sd_event_source_disable_unref(u->timer);

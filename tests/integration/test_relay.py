@@ -582,7 +582,7 @@ def test_many_names_of_strangers_push_each_other_out(make_service, ask, relay):
 
 
 class Tls:
-    """A TLS socket in front of a relay, with a certificate for "localhost" by an authority of its own."""
+    """A TLS socket in front of a relay, with a certificate for "localhost" and "relay.example" by an authority of its own."""
 
     def __init__(self, folder, port):
         folder.mkdir()
@@ -590,7 +590,7 @@ class Tls:
         for command in (
                 "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority",
                 "req -newkey rsa:2048 -nodes -keyout key.pem -out req.pem -subj /CN=localhost "
-                "-addext subjectAltName=DNS:localhost",
+                "-addext subjectAltName=DNS:localhost,DNS:relay.example",
                 "x509 -req -in req.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 "
                 "-copy_extensions copyall"):
             subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
@@ -637,6 +637,84 @@ def test_wss_with_a_known_authority_only(make_service, ask, relay, tmp_path):
         asker.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
         wait_for(lambda: "cannot be reached" in bad.text(), 10, "the certificate is refused")
         assert "Connected" not in bad.text()
+    wire.close()
+
+
+class Forward:
+    """Hands connections to another port of this machine; with an answer to CONNECT first it is a proxy."""
+
+    def __init__(self, target, host="127.0.0.1", port=0, proxy=False):
+        self.listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((host, port))
+        self.listener.listen()
+        self.port, self.target, self.proxy = self.listener.getsockname()[1], target, proxy
+        self.asked = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        with contextlib.suppress(OSError):
+            if self.proxy:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += client.recv(4096)
+                self.asked.append(head.split(b"\r\n")[0].decode())
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            inside = socket.create_connection(("127.0.0.1", self.target))
+            threading.Thread(target=Tls._copy, args=(inside, client), daemon=True).start()
+            Tls._copy(client, inside)
+
+    def close(self):
+        self.listener.close()
+
+
+@contextlib.contextmanager
+def black_hole():
+    """A port whose queue is full: whoever connects hears nothing at all."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    fill = [socket.socket() for _ in range(4)]
+    for s in fill:
+        s.setblocking(False)
+        s.connect_ex(listener.getsockname())
+    yield listener.getsockname()[1]
+    for s in (*fill, listener):
+        s.close()
+
+
+def test_an_address_that_does_not_answer_delays_nobody(make_service, ask, relay):
+    """localhost is 127.0.0.1, where nobody answers, and ::1."""
+    with black_hole() as port:
+        door = Forward(relay.port, "::1", port)
+        service = ask(make_service([f"ws://localhost:{port}"], OFF))
+        before = time.monotonic()
+        service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
+        assert service.until(lambda x: x[0] == "live")[1] == "jobs"
+        assert 0.2 < time.monotonic() - before < 3
+        door.close()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+def test_relays_elsewhere_are_reached_by_the_proxy_which_looks_their_names_up(make_service, ask, relay, tmp_path, secure):
+    tls = Tls(tmp_path / "tls", relay.port)
+    proxy = Forward(tls.port if secure else relay.port, proxy=True)
+    url, here = ("wss" if secure else "ws") + "://relay.example:4430", relay.url
+    one = make_service([url, here], f'{OFF}\nca_file = "{tls.ca}"\nproxy = "127.0.0.1:{proxy.port}"')
+    service = ask(one)
+    service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
+    assert {service.until(lambda x: x[0] == "live", 20)[2] for _ in range(2)} == {url, here}
+    assert [line.split()[:2] for line in proxy.asked] == [["CONNECT", url.partition("//")[2]]]
+    wire = connect_plain(relay.url)
+    wire.publish(event := wire.sign(kind=5970, content="by the proxy"))
+    assert service.until(lambda x: x[0] == "event")[4] == event
+    proxy.close()
     wire.close()
 
 

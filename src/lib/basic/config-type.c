@@ -2,6 +2,7 @@
  * that only the quote and the backslash need an escape in either. */
 #include "basic/config-type.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 
 #include "basic/log.h"
@@ -290,6 +291,30 @@ static bool is_loopback_listen(const char *s) {
         return port && parse_u64(port, &n) >= 0 && n > 0 && n <= 65535;
 }
 
+/* Numeric, so that nobody has to look a name up first. */
+static bool is_proxy(const char *s) {
+        const char *colon = strrchr(s, ':');
+        char address[INET6_ADDRSTRLEN];
+        struct in6_addr buffer;
+        uint64_t n;
+        size_t size;
+
+        if (isempty(s))
+                return true;
+        if (!colon || parse_u64(colon + 1, &n) < 0 || n == 0 || n > 65535)
+                return false;
+        size = (size_t) (colon - s);
+        if (*s == '[' && colon[-1] == ']')
+                s++, size -= 2;
+        else if (memchr(s, ':', size))
+                return false;
+        if (size >= sizeof(address))
+                return false;
+        memcpy(address, s, size);
+        address[size] = '\0';
+        return inet_pton(strchr(address, ':') ? AF_INET6 : AF_INET, address, &buffer) == 1;
+}
+
 /* A text of at most item->max bytes without control characters, which passes the type's check. */
 static int checked_text(const ConfigItem *item, const TomlValue *v, size_t max, const char **ret) {
         const char *s;
@@ -421,6 +446,7 @@ const ConfigType config_network = { N_("\"mainnet\", \"testnet\", \"signet\" or 
 const ConfigType config_text    = { N_("a text in quotes, on one line and not too long"),     parse_text,      write_text_field, free_text, is_any_text };
 const ConfigType config_path    = { N_("an absolute path, or one that begins with \"~/\""),   parse_text,      write_text_field, free_text, is_place };
 const ConfigType config_listen  = { N_("a loopback address with a port, such as \"127.0.0.1:7447\""), parse_text, write_text_field, free_text, is_loopback_listen };
+const ConfigType config_proxy   = { N_("a numeric address with a port, such as \"127.0.0.1:9080\""), parse_text, write_text_field, free_text, is_proxy };
 const ConfigType config_level   = { N_("\"err\", \"warning\", \"notice\", \"info\" or \"debug\""), parse_text, write_text_field, free_text, is_level };
 const ConfigType config_name    = { N_("a name of letters, digits, '-', '_' and '.'"),        parse_text,      write_text_field, free_text, is_name };
 const ConfigType config_http_url = { N_("an URL that begins with \"http://\" or \"https://\" and has no password in it"), parse_text, write_text_field, free_text, is_http_url };

@@ -62,6 +62,8 @@ static const ConfigItem items[] = {
           N_("The web origins that may use the local relay.") },
         { "relay", "ca_file",         &config_path,    AT(relay.ca_file),         "\"\"",                 0, 4096,
           N_("Certificates that relays are checked against; \"\": the system's.") },
+        { "relay", "proxy",           &config_proxy,   AT(relay.proxy),          "\"\"",                 0, 64,
+          N_("A proxy that relays are reached through, by HTTP's CONNECT; \"\": directly.") },
         { "relay", "outbox_max",      &config_count,   AT(relay.outbox_max),      "100000",               1, 10000000,
           N_("How many events may wait to be accepted by relays.") },
 

@@ -96,6 +96,7 @@ typedef struct Config {
                 char *listen; /* HOST:PORT, a loopback address */
                 char **allowed_origins;
                 char *ca_file; /* "": the system's */
+                char *proxy;   /* ADDRESS:PORT; "": none */
                 uint32_t outbox_max;
         } relay;
         struct {

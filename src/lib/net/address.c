@@ -80,6 +80,12 @@ bool sockaddr_is_public(const struct sockaddr *a, size_t size) {
         return false;
 }
 
+bool address_is_numeric(const char *s) {
+        struct in6_addr buffer;
+
+        return inet_pton(AF_INET, s, &buffer) == 1 || inet_pton(AF_INET6, s, &buffer) == 1;
+}
+
 bool address_is_public(const char *address) {
         struct in6_addr v6;
         struct in_addr v4;

@@ -9,6 +9,7 @@
 
 #include "basic/buffer.h"
 #include "basic/text.h"
+#include "net/address.h"
 #include "net/resolve.h"
 
 #define RESOLVE_USEC (10 * SEC)
@@ -25,12 +26,6 @@ struct Resolve {
 };
 
 static const char *const localhost[] = { "127.0.0.1", "::1", NULL };
-
-static bool name_is_numeric(const char *name) {
-        struct in6_addr buffer;
-
-        return inet_pton(AF_INET, name, &buffer) == 1 || inet_pton(AF_INET6, name, &buffer) == 1;
-}
 
 static void child_answer(const char *name, int fd) {
         struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
@@ -96,7 +91,7 @@ static int read_addresses(Resolve *q) {
         int r;
 
         while ((line = strsep(&text, "\n"))) {
-                if (!name_is_numeric(line))
+                if (!address_is_numeric(line))
                         continue;
                 r = strv_add(&q->addresses, line);
                 if (r < 0)
@@ -166,7 +161,7 @@ static int resolve_fork(Resolve *q, sd_event *e, const char *name) {
 static int resolve_known(Resolve *q, sd_event *e, const char *name) {
         int r;
 
-        if (name_is_numeric(name))
+        if (address_is_numeric(name))
                 r = strv_add(&q->addresses, name);
         else
                 r = strv_copy((char *const *) localhost, &q->addresses);
@@ -188,7 +183,7 @@ int resolve_name(
         q->userdata = userdata;
         buffer_init(&q->answer, ANSWER_MAX);
 
-        if (name_is_numeric(name) || streq(name, "localhost"))
+        if (address_is_numeric(name) || streq(name, "localhost"))
                 r = resolve_known(q, e, name);
         else
                 r = resolve_fork(q, e, name);

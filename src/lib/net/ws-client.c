@@ -1,5 +1,5 @@
 /* Opening a websocket to a relay. The address is numeric already, because libwebsockets would look
- * a name up while the whole process waits. */
+ * a name up while the whole process waits; a proxy looks it up itself. */
 #include <openssl/ssl.h>
 #include <stdio.h>
 
@@ -101,7 +101,7 @@ int ws_connect(WsLoop *l, const WsTarget *t, const WsLimits *limits, const WsHan
         Ws *ws;
         int r;
 
-        r = ws_loop_context(l, t->secure, &context);
+        r = ws_loop_context(l, t->secure, t->proxied, &context);
         if (r < 0)
                 return r;
 

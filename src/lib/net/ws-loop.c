@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "basic/log.h"
+#include "basic/text.h"
 #include "net/ws-private.h"
 
 #define TURNS_MAX      4 /* of libuv per turn of ours, so that one busy relay starves nobody */
@@ -23,8 +24,9 @@ struct WsLoop {
         uv_loop_t uv;
         sd_event_source *io, *timer, *defer, *keepalive;
         usec_t armed, active_until;
-        struct lws_context *contexts[2]; /* without and with TLS */
-        char *ca_file;
+        struct lws_context *contexts[4]; /* without and with TLS, then both by the proxy */
+        char *ca_file, *proxy;
+        unsigned proxy_port;
         Ws *connections;
 };
 
@@ -149,7 +151,7 @@ static const struct lws_protocols protocols[] = {
         {},
 };
 
-int ws_loop_context(WsLoop *l, bool secure, struct lws_context **ret) {
+int ws_loop_context(WsLoop *l, bool secure, bool proxied, struct lws_context **ret) {
         void *foreign[] = { &l->uv };
         struct lws_context_creation_info info = {
                 .port = CONTEXT_PORT_NO_LISTEN_SERVER,
@@ -163,19 +165,25 @@ int ws_loop_context(WsLoop *l, bool secure, struct lws_context **ret) {
                 .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN,
         };
 
-        if (!l->contexts[secure]) {
+        size_t i = secure + 2U * proxied;
+
+        if (!l->contexts[i]) {
+                if (proxied) {
+                        info.http_proxy_address = l->proxy;
+                        info.http_proxy_port = l->proxy_port;
+                }
                 if (secure) {
                         info.port = CONTEXT_PORT_NO_LISTEN;
                         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                                         LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
                         info.client_ssl_ca_filepath = isempty(l->ca_file) ? NULL : l->ca_file;
                 }
-                l->contexts[secure] = lws_create_context(&info);
-                if (!l->contexts[secure])
+                l->contexts[i] = lws_create_context(&info);
+                if (!l->contexts[i])
                         return -EIO;
         }
 
-        *ret = l->contexts[secure];
+        *ret = l->contexts[i];
         return 0;
 }
 
@@ -273,8 +281,8 @@ int ws_loop_new(sd_event *e, const char *ca_file, WsLoop **ret) {
                 return -ENOMEM;
         }
 
-        /* Relays are reached directly: it would take a proxy from the environment, also for them.
-         */
+        /* The proxy is the configuration's: libwebsockets would take one from the environment, also
+         * for this machine. */
         (void) unsetenv("http_proxy");
         lws_set_log_level(log_enabled(LOG_DEBUG) ? LLL_ERR | LLL_WARN : 0, lws_says);
         l->event = sd_event_ref(e);
@@ -295,6 +303,22 @@ int ws_loop_new(sd_event *e, const char *ca_file, WsLoop **ret) {
 
         *ret = l;
         return 0;
+}
+
+int ws_loop_set_proxy(WsLoop *l, const char *proxy) {
+        const char *host, *colon = strrchr(proxy, ':');
+        uint32_t port;
+        size_t n;
+
+        assert(!l->proxy);
+
+        if (!colon || parse_u32(colon + 1, &port) < 0 || port == 0 || port > UINT16_MAX)
+                return -EINVAL;
+        host = proxy + (*proxy == '[');
+        n = (size_t) (colon - host) - (*proxy == '[');
+        l->proxy = strndup(host, n);
+        l->proxy_port = port;
+        return l->proxy ? 0 : -ENOMEM;
 }
 
 WsLoop *ws_loop_free(WsLoop *l) {
@@ -318,5 +342,6 @@ WsLoop *ws_loop_free(WsLoop *l) {
         l->event = sd_event_unref(l->event);
         (void) uv_loop_close(&l->uv); /* busy only where libwebsockets leaked a handle */
         free(l->ca_file);
+        free(l->proxy);
         return mfree(l);
 }

@@ -57,7 +57,7 @@ struct WsServer {
 };
 
 sd_event *ws_loop_event(WsLoop *l);
-int ws_loop_context(WsLoop *l, bool secure, struct lws_context **ret);
+int ws_loop_context(WsLoop *l, bool secure, bool proxied, struct lws_context **ret);
 /* To be called after every call of libwebsockets from outside its callbacks that starts a timer. */
 void ws_loop_kick(WsLoop *l, struct lws *wsi);
 void ws_loop_kick_context(WsLoop *l, struct lws_context *c);

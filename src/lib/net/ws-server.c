@@ -228,7 +228,7 @@ static int ws_server_adopt(WsServer *s, int fd) {
         Ws *ws;
         int r;
 
-        r = ws_loop_context(s->loop, false, &context);
+        r = ws_loop_context(s->loop, false, false, &context);
         if (r < 0)
                 return close(fd), r;
 

@@ -13,6 +13,9 @@ typedef struct WsServer WsServer;
 /* Contexts of libwebsockets are made at first use. ca_file: trusted authorities; NULL or "" = the
  * system's, read from its hashed directory only when one is needed. */
 int ws_loop_new(sd_event *e, const char *ca_file, WsLoop **ret);
+/* A proxy that knows HTTP's CONNECT, for targets that say so: "127.0.0.1:9080", "[::1]:9080".
+ * Before the first connection. */
+int ws_loop_set_proxy(WsLoop *l, const char *proxy);
 WsLoop *ws_loop_free(WsLoop *l); /* after all its connections and servers */
 DEFINE_CLEANUP(WsLoop, ws_loop_free)
 
@@ -36,7 +39,8 @@ typedef struct WsLimits {
 
 typedef struct WsTarget {
         bool secure;
-        const char *address; /* numeric */
+        bool proxied;
+        const char *address; /* numeric; the name, where it is proxied */
         const char *host;    /* the name: Host, SNI and the certificate's check */
         uint16_t port;
         const char *path;
