@@ -283,6 +283,16 @@ static bool is_level(const char *s) {
         return false;
 }
 
+static bool is_driver(const char *s) {
+        static const char *const drivers[] = { "auto", "none", "regtest", "nwc", "phoenixd", "lnd",
+                "cln", "lnbits" };
+
+        for (size_t i = 0; i < ELEMENTSOF(drivers); i++)
+                if (streq(drivers[i], s))
+                        return true;
+        return false;
+}
+
 /* The local relay serves this machine only. */
 static bool is_loopback_listen(const char *s) {
         const char *port = startswith(s, "127.0.0.1:") ?: startswith(s, "[::1]:") ?: startswith(s, "localhost:");
@@ -448,6 +458,7 @@ const ConfigType config_path    = { N_("an absolute path, or one that begins wit
 const ConfigType config_listen  = { N_("a loopback address with a port, such as \"127.0.0.1:7447\""), parse_text, write_text_field, free_text, is_loopback_listen };
 const ConfigType config_proxy   = { N_("a numeric address with a port, such as \"127.0.0.1:9080\""), parse_text, write_text_field, free_text, is_proxy };
 const ConfigType config_level   = { N_("\"err\", \"warning\", \"notice\", \"info\" or \"debug\""), parse_text, write_text_field, free_text, is_level };
+const ConfigType config_driver  = { N_("\"auto\", \"none\", \"regtest\", \"nwc\", \"phoenixd\", \"lnd\", \"cln\" or \"lnbits\""), parse_text, write_text_field, free_text, is_driver };
 const ConfigType config_name    = { N_("a name of letters, digits, '-', '_' and '.'"),        parse_text,      write_text_field, free_text, is_name };
 const ConfigType config_http_url = { N_("an URL that begins with \"http://\" or \"https://\" and has no password in it"), parse_text, write_text_field, free_text, is_http_url };
 const ConfigType config_pairs   = { N_("a list of pairs such as \"NAME=MODEL\""),             parse_list,      write_list,       free_list, is_pair };

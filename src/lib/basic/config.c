@@ -67,6 +67,21 @@ static const ConfigItem items[] = {
         { "relay", "outbox_max",      &config_count,   AT(relay.outbox_max),      "100000",               1, 10000000,
           N_("How many events may wait to be accepted by relays.") },
 
+        { "wallet", "driver",        &config_driver,   AT(wallet.driver),        "\"auto\"", 0, 16,
+          N_("Where the money is: auto, none, regtest, nwc, phoenixd, lnd, cln or lnbits.") },
+        { "wallet", "url",           &config_http_url, AT(wallet.url),           "\"\"",     0, 1024,
+          N_("The address of the wallet; \"\": the usual one on this machine.") },
+        { "wallet", "secret_file",   &config_path,     AT(wallet.secret_file),   "\"\"",     0, 4096,
+          N_("The file with the wallet's password, rune, macaroon, key or NWC address; \"\": wallet.secret in the data directory.") },
+        { "wallet", "ca_file",       &config_path,     AT(wallet.ca_file),       "\"\"",     0, 4096,
+          N_("Certificates that the wallet is checked against; \"\": the system's.") },
+        { "wallet", "pin",           &config_text,     AT(wallet.pin),           "\"\"",     0, 128,
+          N_("The one public key the wallet may have, as sha256//BASE64; \"\": any.") },
+        { "wallet", "allow_private", &config_boolean,  AT(wallet.allow_private), "false",    0, 0,
+          N_("Whether lightning addresses may lead to machines of the local network.") },
+        { "wallet", "fee_max_msats", &config_msats,    AT(wallet.fee_max_msats), "5000",     0, INT64_C(2100000000000000000),
+          N_("The fee that a payment may cost where nobody says another limit, in millisats; 1 % of the amount if that is more.") },
+
         { "log", "level",    &config_level, AT(log.level),    "\"info\"", 0, 16,
           N_("What is logged: err, warning, notice, info or debug.") },
         { "log", "max_size", &config_size,  AT(log.max_size), "\"10M\"",  INT64_C(4096), INT64_C(1) << 40,
@@ -192,6 +207,12 @@ Config *config_free(Config *c) {
                 free(config_list_rows(&lists[i], c)->rows);
         free(c);
         return NULL;
+}
+
+const char *config_wallet_driver(const Config *c) {
+        if (!streq(c->wallet.driver, "auto"))
+                return c->wallet.driver;
+        return c->network == NETWORK_REGTEST ? "regtest" : "none";
 }
 
 bool config_local_relay(const Config *c) {

@@ -100,6 +100,15 @@ typedef struct Config {
                 uint32_t outbox_max;
         } relay;
         struct {
+                char *driver;      /* "auto": see config_wallet_driver() */
+                char *url;         /* "": the driver's usual place */
+                char *secret_file; /* "": wallet.secret beside the databases */
+                char *ca_file;     /* "": the system's */
+                char *pin;         /* "sha256//BASE64"; "": any key with a valid certificate */
+                bool allow_private;
+                int64_t fee_max_msats;
+        } wallet;
+        struct {
                 char *level; /* err warning notice info debug */
                 uint64_t max_size;
         } log;
@@ -134,6 +143,8 @@ DEFINE_CLEANUP(Config, config_free)
 
 /* [relay] local = "auto" means: on regtest. */
 bool config_local_relay(const Config *c);
+/* [wallet] driver = "auto" means: "regtest" on regtest, else "none". */
+const char *config_wallet_driver(const Config *c);
 
 /* The rows of the table, for `config show` and for the check of the man page. */
 typedef struct ConfigItem ConfigItem;
