@@ -80,7 +80,7 @@ static const ConfigItem items[] = {
         { "wallet", "allow_private", &config_boolean,  AT(wallet.allow_private), "false",    0, 0,
           N_("Whether lightning addresses may lead to machines of the local network.") },
         { "wallet", "fee_max_msats", &config_msats,    AT(wallet.fee_max_msats), "5000",     0, INT64_C(2100000000000000000),
-          N_("The fee that a payment may cost where nobody says another limit, in millisats; 1 % of the amount if that is more.") },
+          N_("The fee that a payment may cost where nobody says another limit, in millisats; one percent of the amount if that is more.") },
 
         { "log", "level",    &config_level, AT(log.level),    "\"info\"", 0, 16,
           N_("What is logged: err, warning, notice, info or debug.") },
