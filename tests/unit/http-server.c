@@ -191,6 +191,19 @@ static bool request_is_whole(const Buffer *in) {
         return end && (!length || strlen(end + 4) >= strtoull(length + 16, NULL, 10));
 }
 
+static bool peer_serve(HttpPeer *p, const char *path, size_t size) {
+        _cleanup_free_ char *copy = strndup(path, size), *body = NULL;
+
+        assert_non_null(copy);
+        if (p->server->serve)
+                body = p->server->serve(copy, p->server->userdata);
+        if (!body)
+                return false;
+        peer_answer(p, "200 OK", body);
+        buffer_clear(&p->in);
+        return true;
+}
+
 static void peer_act(HttpPeer *p) {
         const char *path = strchr(p->in.data, ' ') + 1;
         size_t size = strcspn(path, " ");
@@ -201,7 +214,8 @@ static void peer_act(HttpPeer *p) {
                         paths[i].act(p);
                         return buffer_clear(&p->in);
                 }
-        fail_msg("asked for %s", path);
+        if (!peer_serve(p, path, size))
+                fail_msg("asked for %s", path);
 }
 
 static void peer_read(HttpPeer *p) {

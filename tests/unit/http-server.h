@@ -16,6 +16,9 @@ typedef struct HttpServer {
         uint16_t port;
         HttpPeer *peers[PEERS_MAX];
         unsigned n_peers, n_closed, n_requests;
+        /* The body of any other path, with its query; the server frees it. NULL: the test fails. */
+        char *(*serve)(const char *path, void *userdata);
+        void *userdata;
 } HttpServer;
 
 /* Also while it listens elsewhere. The loop is borrowed. */

@@ -1,0 +1,219 @@
+#include "lnurl-pay.h"
+
+#include <stdio.h>
+
+#include "basic/crypt.h"
+
+#define REDIRECTS_MAX 3
+#define CONNECT_USEC  (8 * SEC)
+#define INVOICE_MAX   (64 * 1024)
+
+struct LnurlCall {
+        Http *http;
+        HttpCall *call;
+        LnurlCall **handle;
+        lnurl_bill_t done;
+        lnurl_verified_t verified;
+        void *userdata;
+        char *comment, *url;
+        int64_t msat;
+        Network network;
+        bool allow_private;
+        uint8_t hash[32];
+        LnurlPay offer;
+        char reason[LNURL_REFUSAL_SIZE + 32];
+};
+
+LnurlCall *lnurl_call_free(LnurlCall *c) {
+        if (!c)
+                return NULL;
+        if (c->handle)
+                *c->handle = NULL;
+        c->call = http_call_free(c->call);
+        http_unref(c->http);
+        lnurl_pay_done(&c->offer);
+        free(c->comment);
+        free(c->url);
+        return mfree(c);
+}
+
+/* Lets go of the caller's handle before he is told, so that he may free nothing twice. */
+static void call_over(LnurlCall *c, int error, const char *reason, const LnurlBill *bill) {
+        static const uint8_t none[32] = { 0 };
+
+        if (c->handle)
+                *c->handle = NULL;
+        c->handle = NULL;
+        if (c->done)
+                c->done(error, reason ?: "there was no memory", bill, c->userdata);
+        else
+                c->verified(error, reason ?: "there was no memory", false, none, c->userdata);
+        lnurl_call_free(c);
+}
+
+static LnurlAsk call_ask(const LnurlCall *c) {
+        return (LnurlAsk){ .msat = c->msat, .comment = c->comment };
+}
+
+/* One question. What is a stranger's may not lead into our own network. */
+static int call_get(LnurlCall *c, const char *url, size_t body_max, http_done_t done,
+                const char **reterr) {
+        HttpRequest request = {
+                .url = url,
+                .body_max = body_max,
+                .connected = CONNECT_USEC,
+                .total = LNURL_TIME_MAX,
+                .redirects_max = REDIRECTS_MAX,
+                .public_only = c->network != NETWORK_REGTEST && !c->allow_private,
+                .https_only = c->network != NETWORK_REGTEST,
+        };
+
+        c->call = http_call_free(c->call);
+        return http_start(c->http, &request, NULL, done, c, &c->call, reterr);
+}
+
+/* LUD-01: the status of the answer says nothing. True: it was an error, and the call is over. */
+static bool answer_failed(LnurlCall *c, int error, const char *reason, const HttpAnswer *answer) {
+        char words[LNURL_REFUSAL_SIZE];
+
+        if (error < 0) {
+                call_over(c, error, reason, NULL);
+                return true;
+        }
+        if (!lnurl_refused(answer->body, answer->size, words))
+                return false;
+        (void) snprintf(c->reason, sizeof(c->reason), "the server says: %s", words);
+        call_over(c, -EREMOTEIO, words[0] ? c->reason : "the server refuses", NULL);
+        return true;
+}
+
+static void on_invoice(_unused_ HttpCall *call, int error, const char *reason,
+                const HttpAnswer *answer, void *userdata) {
+        LnurlCall *c = userdata;
+        LnurlAsk ask = call_ask(c);
+        _cleanup_lnurl_invoice_ LnurlInvoice i = { 0 };
+        _cleanup_bolt11_ Bolt11 b = { 0 };
+        LnurlBill bill;
+        int r;
+
+        if (answer_failed(c, error, reason, answer))
+                return;
+        r = lnurl_invoice_parse(answer->body, answer->size, &i, &reason);
+        if (r >= 0 && bolt11_decode(i.bolt11, &b, &reason) < 0) {
+                reason = "the server's invoice is none";
+                r = -EBADMSG;
+        }
+        if (r >= 0)
+                r = lnurl_invoice_check(&b, &c->offer, &ask, c->network, &reason);
+        if (r < 0)
+                return call_over(c, r, reason, NULL);
+
+        bill = (LnurlBill){
+                .bolt11 = i.bolt11,
+                .invoice = &b,
+                .verify = i.verify,
+                .description = c->offer.description,
+        };
+        call_over(c, 0, "", &bill);
+}
+
+static void on_offer(_unused_ HttpCall *call, int error, const char *reason,
+                const HttpAnswer *answer, void *userdata) {
+        LnurlCall *c = userdata;
+        _cleanup_free_ char *url = NULL;
+        LnurlAsk ask = call_ask(c);
+        int r;
+
+        if (answer_failed(c, error, reason, answer))
+                return;
+        r = lnurl_pay_parse(answer->body, answer->size, &c->offer, &reason);
+        if (r >= 0)
+                r = lnurl_callback_url(&c->offer, &ask, &url, &reason);
+        if (r >= 0)
+                r = call_get(c, url, INVOICE_MAX, on_invoice, &reason);
+        if (r < 0)
+                call_over(c, r, reason, NULL);
+}
+
+static void on_verified(_unused_ HttpCall *call, int error, const char *reason,
+                const HttpAnswer *answer, void *userdata) {
+        LnurlCall *c = userdata;
+        LnurlVerify v = { 0 };
+        uint8_t hash[32];
+        int r;
+
+        if (answer_failed(c, error, reason, answer))
+                return;
+        r = lnurl_verify_parse(answer->body, answer->size, &v, &reason);
+        if (r < 0)
+                return call_over(c, r, reason, NULL);
+        v.settled = v.settled && v.has_preimage && sha256(v.preimage, 32, hash) >= 0 &&
+                    memory_equal(hash, c->hash, 32);
+        if (c->handle)
+                *c->handle = NULL;
+        c->handle = NULL;
+        c->verified(0, "", v.settled, v.preimage, c->userdata);
+        lnurl_call_free(c);
+}
+
+static LnurlCall *call_new(Http *http, Network network, bool allow_private, void *userdata) {
+        LnurlCall *c = new0(LnurlCall, 1);
+
+        if (!c)
+                return NULL;
+        c->http = http_ref(http);
+        c->network = network;
+        c->allow_private = allow_private;
+        c->userdata = userdata;
+        return c;
+}
+
+static void call_hand_out(LnurlCall *c, LnurlCall **ret) {
+        c->handle = ret;
+        if (ret)
+                *ret = c;
+}
+
+int lnurl_bill(Http *http, const LnurlOrder *order, lnurl_bill_t done, void *userdata,
+                LnurlCall **ret, const char **reterr) {
+        _cleanup_(lnurl_call_freep) LnurlCall *c = NULL;
+        int r;
+
+        *reterr = "there was no memory";
+        c = call_new(http, order->network, order->allow_private, userdata);
+        if (!c)
+                return -ENOMEM;
+        c->done = done;
+        c->msat = order->msat;
+        if (!isempty(order->comment)) {
+                c->comment = strdup(order->comment);
+                if (!c->comment)
+                        return -ENOMEM;
+        }
+        r = lnurl_url(order->destination, order->network == NETWORK_REGTEST, &c->url, reterr);
+        if (r < 0)
+                return r;
+        r = call_get(c, c->url, LNURL_ANSWER_MAX, on_offer, reterr);
+        if (r < 0)
+                return r;
+        call_hand_out(TAKE_PTR(c), ret);
+        return 0;
+}
+
+int lnurl_verify(Http *http, const LnurlProof *proof, lnurl_verified_t done, void *userdata,
+                LnurlCall **ret, const char **reterr) {
+        _cleanup_(lnurl_call_freep) LnurlCall *c = NULL;
+        int r;
+
+        *reterr = "there was no memory";
+        c = call_new(http, proof->network, proof->allow_private, userdata);
+        if (!c)
+                return -ENOMEM;
+        c->verified = done;
+        memcpy(c->hash, proof->hash, 32);
+        r = call_get(c, proof->verify, INVOICE_MAX, on_verified, reterr);
+        if (r < 0)
+                return r;
+        call_hand_out(TAKE_PTR(c), ret);
+        return 0;
+}
