@@ -529,6 +529,10 @@ int relay_client_new(sd_event *e, const char *socket_path, const RelayHandler *h
         return 0;
 }
 
+BusClient *relay_client_bus(RelayClient *c) {
+        return c->bus;
+}
+
 static void publish_free_list(RelayPublish *p) {
         for (RelayPublish *next; p; p = next) {
                 next = p->next;

@@ -57,3 +57,6 @@ int relay_client_publish(RelayClient *c, const char *event_json, const char *con
 RelayPublish *relay_publish_free(RelayPublish *p); /* done() does not come; the event still goes */
 /* The outcomes have been noted. id: 64 hex digits. */
 void relay_client_forget(RelayClient *c, const char *id);
+
+/* For what asks by the same connection (client/relay-query.h). */
+struct BusClient *relay_client_bus(RelayClient *c);
