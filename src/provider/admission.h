@@ -1,6 +1,7 @@
 #pragma once
 /* Admission: do we take this request? Pure: the request, what we allow, and the time go in, and a
  * verdict comes out. What only a backend can judge (the input itself) is the backend's check. */
+#include "keyset.h"
 #include "nostr/nip90.h"
 #include "verdict.h"
 
@@ -15,9 +16,17 @@ typedef struct Limits {
         bool wallet;
         int64_t price_msat; /* 0: free */
         int64_t age_max;    /* seconds; INT64_MAX for a job that was accepted before a restart */
-        size_t queue_max, per_customer_max;
-        size_t n_queued, n_of_customer;
+        size_t queue_max, unpaid_max, per_customer_max;
+        uint64_t per_customer_bytes_max;
+        size_t n_queued, n_unpaid, n_of_customer;
+        uint64_t bytes_of_customer;
+        const KeySet *agents, *allow, *deny; /* NULL or empty: none is named */
+        const KeySet *trusted;               /* NULL: everybody is */
+        unsigned min_pow;
+        bool known; /* it was let in before a restart: only what it asks for matters */
 } Limits;
+
+bool admission_is_agent(const JobRequest *r, const Limits *l);
 
 /* Called again with the opened request where the answer was VERDICT_SEALED. */
 Verdict admission(const JobRequest *r, const Limits *l, int64_t now);

@@ -116,6 +116,7 @@ static void job_take_slot(Job *job) {
         job->has_slot = true;
         job->work->backend->n_used++;
         job->provider->n_running++;
+        job->customer->n_running++;
         (void) store_move_job(job->provider->store, &move, on_noted, NULL, NULL);
 }
 

@@ -141,18 +141,32 @@ static Verdict job_check(Job *job) {
         return b->class->check(b, job->request, NULL, &job->work, &job->reason);
 }
 
+/* Once for each request, after everything that costs nothing. */
+static bool keeps_pace(Job *job, const Limits *l) {
+        Provider *p = job->provider;
+        const PaceLimit limit = { .n = p->config->provider.per_customer_rate, .span = MIN_ };
+        uint64_t now = 0;
+        usec_t wait;
+
+        if (job->paced || l->known || admission_is_agent(job->request, l))
+                return true;
+        job->paced = true;
+        (void) sd_event_now(p->event, CLOCK_BOOTTIME, &now);
+        return pace_take(&p->pace, event_pubkey_hex(job->request->event), &limit, now, &wait);
+}
+
 static Step job_receive(Flow *f) {
         Job *job = flow_job(f);
         Limits limits = provider_limits(job->provider, job->request);
 
-        if (job->stored) {
-                /* It was accepted before a restart: only what it asks for matters. */
+        limits.known = job->stored;
+        if (limits.known)
                 limits.age_max = INT64_MAX;
-                limits.open = true;
-                limits.per_customer_max = limits.queue_max = SIZE_MAX;
-        }
 
         job->verdict = admission(job->request, &limits, provider_now(job->provider));
+        if ((job->verdict == VERDICT_SEALED || job->verdict == VERDICT_ACCEPTED) &&
+                        !keeps_pace(job, &limits))
+                job->verdict = VERDICT_TOO_FAST;
         if (job->verdict == VERDICT_SEALED)
                 return job_open(job);
         if (job->verdict == VERDICT_ACCEPTED)
@@ -169,20 +183,35 @@ static size_t job_size(const Job *job) {
         return size;
 }
 
+static void job_count_unpaid(Job *job, bool unpaid) {
+        job->provider->n_unpaid -= job->unpaid;
+        job->provider->n_unpaid += unpaid;
+        job->unpaid = unpaid;
+}
+
+/* Among its customer's jobs, and among all; once. */
+static int job_count(Job *job) {
+        int r = 0;
+
+        if (!job->customer)
+                r = customers_add_job(&job->provider->customers,
+                                event_pubkey_hex(job->request->event), job_size(job),
+                                &job->customer);
+        if (r >= 0)
+                job_count_unpaid(job, !provider_is_agent(job->provider, job->request));
+        return r;
+}
+
 static Step job_price(Flow *f) {
         Job *job = flow_job(f);
-        int r;
 
         /* Admission lets no job in that must be paid while there is no wallet. */
         assert(job->price_msat == 0);
 
-        r = customers_add_job(&job->provider->customers, event_pubkey_hex(job->request->event),
-                        job_size(job), &job->customer);
-        if (r < 0) {
+        if (job_count(job) < 0) {
                 job->verdict = VERDICT_TROUBLE;
                 return job_turn_away(job);
         }
-        job->class = job->price_msat > 0 ? QUEUE_PAID : QUEUE_FREE;
         return flow_go(JOB_QUEUED);
 }
 
@@ -196,7 +225,16 @@ static Step job_await_payment(_unused_ Flow *f) {
 static Step job_await_turn(Flow *f) {
         Job *job = flow_job(f);
         Provider *p = job->provider;
+        int r;
 
+        r = job_count(job);
+        if (r < 0)
+                return flow_fail(f, r, _("There is no memory."));
+        job->class = provider_is_agent(p, job->request) ? QUEUE_AGENT
+                     : job->price_msat > 0              ? QUEUE_PAID
+                                                        : QUEUE_FREE;
+        if (job->class == QUEUE_PAID)
+                job_count_unpaid(job, false);
         if (job->work->small)
                 queue_push(&p->small, &job->queue, job->class, NULL);
         else
@@ -509,6 +547,7 @@ void job_release_slot(Job *job) {
         job->has_slot = false;
         job->work->backend->n_used--;
         job->provider->n_running--;
+        job->customer->n_running--;
         provider_want_turn(job->provider);
 }
 
@@ -522,6 +561,7 @@ Job *job_free(Job *job) {
         flow_stop(&job->flow);
         job_leave_queue(job);
         job_release_slot(job);
+        job_count_unpaid(job, false);
         job->store_call = store_call_free(job->store_call);
         job->rewrite = sd_event_source_disable_unref(job->rewrite);
         job->again = sd_event_source_disable_unref(job->again);

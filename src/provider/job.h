@@ -45,6 +45,8 @@ typedef struct Job {
         unsigned n_breakdowns, n_published, n_writes;
         char **refused;     /* the relays that do not want the result */
         bool stored;        /* its row exists */
+        bool paced;         /* it was counted against its customer's pace */
+        bool unpaid;        /* it is counted among those that nobody has paid for */
         bool has_slot;      /* of its backend */
         Customer *customer; /* NULL: not counted among its jobs */
         StoreCall *store_call;

@@ -5,6 +5,7 @@
 
 #define JOBS_MAX       (4 << 20)
 #define RUNS_IN_A_TURN 256
+#define PACES_MAX      65536 /* customers whose pace is remembered */
 
 static const char *const state_names[_PROVIDER_STATE_MAX] = {
         [PROVIDER_OFFLINE] = "offline",
@@ -49,6 +50,8 @@ Limits provider_limits(const Provider *p, const JobRequest *r) {
         const Customer *customer = customers_get(&p->customers, event_pubkey_hex(r->event));
         const Config *c = p->config;
 
+        const uint64_t unpaid_max = (uint64_t) c->provider.queue_max * c->provider.unpaid_share;
+
         return (Limits){
                 .pubkey_hex = p->pubkey_hex,
                 .kinds = p->kinds,
@@ -57,10 +60,24 @@ Limits provider_limits(const Provider *p, const JobRequest *r) {
                 .price_msat = c->require_payment ? MAX(c->min_price_msats, INT64_C(1)) : 0,
                 .age_max = (int64_t) (c->provider.accept_age / SEC),
                 .queue_max = c->provider.queue_max,
+                /* Where nobody pays there is nobody to keep room for. */
+                .unpaid_max = c->require_payment ? (size_t) MAX(unpaid_max / 100, UINT64_C(1))
+                                                 : SIZE_MAX,
                 .per_customer_max = c->provider.per_customer_max,
+                .per_customer_bytes_max = c->provider.per_customer_size,
                 .n_queued = map_size(&p->jobs) - 1, /* all that are open, but this one */
+                .n_unpaid = p->n_unpaid,
                 .n_of_customer = customer ? customer->n_jobs : 0,
+                .bytes_of_customer = customer ? customer->bytes : 0,
+                .agents = &p->agents,
+                .allow = &p->allow,
+                .deny = &p->deny,
+                .min_pow = c->provider.min_pow,
         };
+}
+
+bool provider_is_agent(const Provider *p, const JobRequest *r) {
+        return keyset_has(&p->agents, event_pubkey(r->event));
 }
 
 void provider_want_turn(Provider *p) {
@@ -85,8 +102,14 @@ unsigned provider_n_in_state(const Provider *p, JobState state) {
 
 /* ---- turns: who runs next; whether a drain is over */
 
-static bool has_slot(const QueueItem *item, _unused_ void *userdata) {
-        return work_is_ready(container_of(item, Job, queue)->work);
+static bool has_slot(const QueueItem *item, void *userdata) {
+        const Provider *p = userdata;
+        const Job *job = container_of(item, Job, queue);
+        const unsigned max = p->config->provider.per_customer_running;
+
+        if (max > 0 && job->class != QUEUE_AGENT && job->customer->n_running >= max)
+                return false;
+        return work_is_ready(job->work);
 }
 
 /* NULL: nobody waits, or there is no slot. What is small needs none and waits for nobody who does.
@@ -136,6 +159,20 @@ static int on_turn(_unused_ sd_event_source *s, void *userdata) {
 }
 
 /* ---- life */
+
+static void read_keys(KeySet *s, char *const *texts) {
+        const char *culprit = "";
+
+        keyset_done(s);
+        if (keyset_parse(s, texts, &culprit) < 0)
+                log_warning("\"%s\" is no public key; it is left out.", culprit);
+}
+
+static void read_standings(Provider *p) {
+        read_keys(&p->agents, p->config->provider.agents);
+        read_keys(&p->allow, p->config->provider.allow);
+        read_keys(&p->deny, p->config->provider.deny);
+}
 
 /* Kinds that some backend can do and the configuration does not exclude. */
 static void choose_kinds(Provider *p) {
@@ -209,6 +246,8 @@ int provider_new(sd_event *event, const Config *config, const ProviderSockets *s
         map_init(&p->jobs, JOBS_MAX);
         map_init(&p->results, JOBS_MAX);
         customers_init(&p->customers, JOBS_MAX);
+        pace_init(&p->pace, PACES_MAX);
+        read_standings(p);
 
         r = sd_event_add_defer(event, &p->turn, on_turn, p);
         if (r >= 0)
@@ -226,6 +265,7 @@ int provider_new(sd_event *event, const Config *config, const ProviderSockets *s
 
 void provider_reload(Provider *p, const Config *config) {
         p->config = config;
+        read_standings(p);
         for (size_t i = 0; i < p->n_backends; i++)
                 p->backends[i]->class->reload(p->backends[i], config);
         choose_kinds(p);
@@ -251,6 +291,10 @@ Provider *provider_free(Provider *p) {
         map_done(&p->jobs);
         map_done(&p->results);
         customers_done(&p->customers);
+        pace_done(&p->pace);
+        keyset_done(&p->agents);
+        keyset_done(&p->allow);
+        keyset_done(&p->deny);
         p->turn = sd_event_source_disable_unref(p->turn);
         p->retry = sd_event_source_disable_unref(p->retry);
         p->event = sd_event_unref(p->event);

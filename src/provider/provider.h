@@ -48,6 +48,9 @@ struct Provider {
         Queue queue; /* work that needs a slot */
         Queue small; /* work that needs none, and waits for no slot */
         Customers customers;
+        Pace pace;
+        size_t n_unpaid; /* open jobs that nobody has paid for */
+        KeySet agents, allow, deny;
         Inbox inbox;
         unsigned n_running;
         FeedbackList feedback;
@@ -92,6 +95,7 @@ void provider_end_drain(Provider *p);   /* nothing runs any more */
 
 Backend *provider_backend(Provider *p, uint16_t kind);
 Limits provider_limits(const Provider *p, const JobRequest *r);
+bool provider_is_agent(const Provider *p, const JobRequest *r);
 int64_t provider_now(const Provider *p); /* seconds */
 unsigned provider_n_in_state(const Provider *p, JobState state);
 void provider_want_turn(Provider *p);

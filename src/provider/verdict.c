@@ -11,6 +11,9 @@ static const struct {
         [VERDICT_SEALED]           = { "sealed",           N_("The request is encrypted."), true },
         [VERDICT_NOT_FOR_US]       = { "not-for-us",       N_("The request names other providers."), true },
         [VERDICT_UNSUPPORTED_KIND] = { "unsupported-kind", N_("This provider does not do this kind of work."), true },
+        [VERDICT_DENIED]           = { "denied",           N_("This provider does not serve this key."), true },
+        [VERDICT_NOT_TRUSTED]      = { "not-trusted",      N_("This provider serves only whom it trusts."), true },
+        [VERDICT_NO_POW]           = { "no-pow",           N_("The request carries less proof of work than this provider asks for."), false },
         [VERDICT_DUPLICATE]        = { "duplicate",        N_("The request is known already."), true },
         [VERDICT_STALE]            = { "stale",            N_("The request is too old."), true },
         [VERDICT_FROM_THE_FUTURE]  = { "from-the-future",  N_("The request's time lies in the future; please check your clock."), false },
@@ -23,6 +26,7 @@ static const struct {
         [VERDICT_TOO_CHEAP]        = { "too-cheap",        N_("The bid is below this provider's price."), false },
         [VERDICT_NO_WALLET]        = { "no-wallet",        N_("This provider wants to be paid and has no wallet yet."), false },
         [VERDICT_OVER_QUOTA]       = { "over-quota",       N_("You have too many open jobs here; please wait until one is done."), false },
+        [VERDICT_TOO_FAST]         = { "too-fast",         N_("You ask more often than this provider allows; please wait a moment."), false },
         [VERDICT_QUEUE_FULL]       = { "queue-full",       N_("This provider's queue is full; please try again later."), false },
         [VERDICT_TROUBLE]          = { "trouble",          N_("This provider has a problem of its own; please try again later."), false },
 };

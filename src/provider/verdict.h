@@ -7,6 +7,9 @@ typedef enum Verdict {
         VERDICT_SEALED, /* encrypted to us: decide again once it is opened */
         VERDICT_NOT_FOR_US,
         VERDICT_UNSUPPORTED_KIND,
+        VERDICT_DENIED,
+        VERDICT_NOT_TRUSTED,
+        VERDICT_NO_POW,
         VERDICT_DUPLICATE,
         VERDICT_STALE,
         VERDICT_FROM_THE_FUTURE,
@@ -19,6 +22,7 @@ typedef enum Verdict {
         VERDICT_TOO_CHEAP,
         VERDICT_NO_WALLET,
         VERDICT_OVER_QUOTA,
+        VERDICT_TOO_FAST,
         VERDICT_QUEUE_FULL,
         VERDICT_TROUBLE, /* ours, not the request's */
         _VERDICT_MAX,

@@ -3,7 +3,9 @@
 
 #include "admission.h"
 #include "answer-relays.h"
+#include "basic/codec.h"
 #include "basic/text.h"
+#include "nostr/nip13.h"
 
 #define US    "9e173308f7af56211a0330c0d9e40d89a61d54dfdc9d37ccf6770c64a221ceb9"
 #define OTHER "247eefca62d0313421556905822cd11f96794d31c013b880fd3c1f387baa0cf4"
@@ -42,7 +44,9 @@ static Limits usual(void) {
                 .open = true,
                 .age_max = 900,
                 .queue_max = 10,
+                .unpaid_max = 8,
                 .per_customer_max = 5,
+                .per_customer_bytes_max = 100 * 1024,
         };
 }
 
@@ -94,6 +98,141 @@ static void limits_are_kept(_unused_ void **state) {
         assert_int_equal(admission(r, &l, NOW), VERDICT_OVER_QUOTA);
         l.open = false;
         assert_int_equal(admission(r, &l, NOW), VERDICT_OFFLINE);
+}
+
+static void the_unpaid_leave_room_for_who_pays(_unused_ void **state) {
+        _cleanup_(job_request_freep) JobRequest *r = request(5970, NOW, "", 0);
+        Limits l = usual();
+
+        l.n_unpaid = 7;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        l.n_unpaid = 8;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_QUEUE_FULL);
+}
+
+static void a_customer_has_so_many_bytes(_unused_ void **state) {
+        _cleanup_(job_request_freep) JobRequest *r = request(5970, NOW, "", 1000);
+        Limits l = usual();
+        size_t size;
+
+        (void) event_json(r->event, &size);
+        l.bytes_of_customer = l.per_customer_bytes_max - size;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        l.bytes_of_customer++;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_OVER_QUOTA);
+}
+
+/* The key of every request of this test, another one, and both. */
+#define HIS "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
+
+static KeySet set_of(const char *a, const char *b) {
+        char *texts[] = { (char *) a, (char *) b, NULL };
+        const char *culprit;
+        KeySet s = {};
+
+        assert_int_equal(keyset_parse(&s, texts, &culprit), 0);
+        return s;
+}
+
+static void keys_are_let_in_and_kept_out(_unused_ void **state) {
+        _cleanup_(job_request_freep) JobRequest *r = request(5970, NOW, "", 0);
+        KeySet his = set_of(HIS, OTHER), others = set_of(OTHER, NULL), none = {};
+        Limits l = usual();
+
+        l.allow = l.deny = l.agents = &none;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        l.deny = &his;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_DENIED);
+        l.deny = &others;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        l.allow = &others;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_DENIED);
+        l.allow = &his;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        l.trusted = &none;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_NOT_TRUSTED);
+        l.trusted = &others;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_NOT_TRUSTED);
+        l.trusted = &his;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        keyset_done(&his);
+        keyset_done(&others);
+}
+
+static void an_own_agent_has_no_limit_but_the_queue(_unused_ void **state) {
+        _cleanup_(job_request_freep) JobRequest *r = request(5970, NOW, "", 0);
+        KeySet his = set_of(HIS, NULL), none = {};
+        Limits l = usual();
+
+        l.agents = &his;
+        l.trusted = &none;
+        l.min_pow = 64;
+        l.n_of_customer = l.n_unpaid = 1000;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        l.n_queued = 10;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_QUEUE_FULL);
+}
+
+static void a_request_needs_the_work_that_is_asked_for(_unused_ void **state) {
+        _cleanup_(job_request_freep) JobRequest *r = NULL;
+        Limits l = usual();
+
+        l.min_pow = 1;
+        for (int64_t at = NOW; !r; at--) { /* any second one has a bit by luck: that is none */
+                r = request(5970, at, "", 0);
+                if (nip13_difficulty(event_id(r->event)) == 0)
+                        r = job_request_free(r);
+        }
+        assert_int_equal(admission(r, &l, NOW), VERDICT_NO_POW);
+        r = job_request_free(r);
+        for (int64_t at = NOW; !r; at--) {
+                r = request(5970, at, "[\"nonce\",\"7\",\"1\"]", 0);
+                if (nip13_difficulty(event_id(r->event)) == 0)
+                        r = job_request_free(r);
+        }
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+        l.min_pow = 2;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_NO_POW);
+}
+
+static void what_was_let_in_before_a_restart_stays_in(_unused_ void **state) {
+        _cleanup_(job_request_freep) JobRequest *r = request(5970, 5, "", 0);
+        KeySet none = {};
+        Limits l = usual();
+
+        l.known = true;
+        l.age_max = INT64_MAX;
+        l.trusted = &none;
+        l.open = false;
+        l.n_of_customer = l.n_queued = l.n_unpaid = 1000;
+        l.bytes_of_customer = UINT64_MAX / 2;
+        l.min_pow = 64;
+        assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
+}
+
+static void a_key_that_is_none_is_left_out(_unused_ void **state) {
+        static char bad[] = "npub1bad", good[] = HIS, *texts[] = { bad, good, good, NULL };
+        const char *culprit;
+        uint8_t key[32];
+        KeySet s = {};
+
+        assert_int_equal(keyset_parse(&s, texts, &culprit), -EINVAL);
+        assert_ptr_equal(culprit, bad);
+        assert_int_equal(s.n, 1);
+        assert_int_equal(hex_decode(good, key, sizeof(key)), 0);
+        assert_true(keyset_has(&s, key));
+        key[31] ^= 1;
+        assert_false(keyset_has(&s, key));
+        for (unsigned i = 0; i < 1000; i++) {
+                key[0] = (uint8_t) (i % 256);
+                key[1] = (uint8_t) (i / 256 * 7);
+                assert_int_equal(keyset_add(&s, key), 0);
+                if (i % 10 == 0)
+                        keyset_sort(&s);
+        }
+        keyset_sort(&s);
+        assert_int_equal(s.n, 1001);
+        keyset_done(&s);
 }
 
 static void money_is_looked_at_last(_unused_ void **state) {
@@ -163,6 +302,13 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_request_gets_its_verdict),
                 cmocka_unit_test(limits_are_kept),
+                cmocka_unit_test(the_unpaid_leave_room_for_who_pays),
+                cmocka_unit_test(a_customer_has_so_many_bytes),
+                cmocka_unit_test(keys_are_let_in_and_kept_out),
+                cmocka_unit_test(an_own_agent_has_no_limit_but_the_queue),
+                cmocka_unit_test(a_request_needs_the_work_that_is_asked_for),
+                cmocka_unit_test(what_was_let_in_before_a_restart_stays_in),
+                cmocka_unit_test(a_key_that_is_none_is_left_out),
                 cmocka_unit_test(money_is_looked_at_last),
                 cmocka_unit_test(an_old_job_is_taken_up_where_age_does_not_count),
                 cmocka_unit_test(a_stranger_does_not_choose_freely_where_we_go),

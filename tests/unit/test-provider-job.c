@@ -88,6 +88,8 @@ static int setup(_unused_ void **state) {
                                 .max_concurrent_jobs = 4,
                                 .queue_max = 100,
                                 .per_customer_max = 10,
+                                .per_customer_size = 1 << 20,
+                                .unpaid_share = 75,
                                 .job_timeout = 5 * MIN_,
                                 .accept_age = 15 * MIN_,
                                 .drain_timeout = 30 * SEC,

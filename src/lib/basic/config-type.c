@@ -274,6 +274,19 @@ static bool is_origin(const char *s) {
         return host && host > s && !isempty(host + 3) && !strpbrk(host + 3, "/ ");
 }
 
+/* Its checksum is looked at by those who use it. */
+static bool is_key(const char *s) {
+        const char *data = startswith(s, "npub1");
+
+        if (data)
+                return strlen(data) == 58 && strspn(data, "qpzry9x8gf2tvdw0s3jn54khce6mua7l") == 58;
+        return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
+static bool is_trust(const char *s) {
+        return streq(s, "any") || streq(s, "follows");
+}
+
 static bool is_level(const char *s) {
         static const char *const levels[] = { "err", "warning", "notice", "info", "debug" };
 
@@ -464,6 +477,8 @@ const ConfigType config_http_url = { N_("an URL that begins with \"http://\" or 
 const ConfigType config_pairs   = { N_("a list of pairs such as \"NAME=MODEL\""),             parse_list,      write_list,       free_list, is_pair };
 const ConfigType config_relays  = { N_("a list of URLs that begin with \"ws://\" or \"wss://\""), parse_list,  write_list,       free_list, is_relay_url };
 const ConfigType config_origins = { N_("a list of origins such as \"https://example.com\""),  parse_list,      write_list,       free_list, is_origin };
+const ConfigType config_keys    = { N_("a list of public keys, each an npub or 64 digits of hex"), parse_list,     write_list,       free_list, is_key };
+const ConfigType config_trust   = { N_("\"any\" or \"follows\""),                             parse_text,      write_text_field, free_text, is_trust };
 const ConfigType config_words   = { N_("a list of names in quotes"),                          parse_list,      write_list,       free_list, is_word };
 const ConfigType config_kinds   = { N_("a list of job kinds, each from 5000 to 5999"),        parse_kinds,     write_kinds,      keep };
 /* clang-format on */

@@ -51,3 +51,4 @@ extern const ConfigType config_boolean, config_count, config_driver, config_http
                 config_level, config_listen, config_msats, config_name, config_network,
                 config_origins, config_pairs, config_path, config_proxy, config_relays, config_size,
                 config_span, config_switch, config_text, config_words;
+extern const ConfigType config_keys, config_trust;

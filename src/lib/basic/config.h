@@ -82,7 +82,15 @@ typedef struct Config {
                 uint32_t max_concurrent_jobs, queue_max, per_customer_max;
                 usec_t job_timeout, accept_age, drain_timeout;
                 ConfigKinds kinds; /* none: every kind that a backend serves */
+                uint32_t per_customer_running, per_customer_rate, unpaid_share, min_pow;
+                uint64_t per_customer_size;
+                char **agents, **allow, **deny, **trust_roots; /* hex or npub */
+                char *trust;                                   /* "any" or "follows" */
         } provider;
+        struct {
+                usec_t heartbeat; /* 0: none */
+                bool ping, profile, watch;
+        } discovery;
         ConfigRows backends; /* of ConfigBackend */
         struct {
                 bool autodetect; /* looks for backends at their usual addresses */

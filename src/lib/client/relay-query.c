@@ -62,9 +62,8 @@ static void on_reply(sd_bus_message *reply, int error, _unused_ const char *name
                 event_unref(events[i]);
 }
 
-int relay_client_query(RelayClient *c, const char *const *filters, const char *const *relays,
-                uint32_t limit, usec_t timeout, relay_query_done_t done, void *userdata,
-                RelayQuery **ret) {
+int relay_client_query(RelayClient *c, const RelayQuestion *question, relay_query_done_t done,
+                void *userdata, RelayQuery **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(relay_query_freep) RelayQuery *q = NULL;
         BusClient *bus = relay_client_bus(c);
@@ -72,11 +71,12 @@ int relay_client_query(RelayClient *c, const char *const *filters, const char *c
 
         r = bus_client_message(bus, BUS_RELAY, "Query", &m);
         if (r >= 0)
-                r = sd_bus_message_append_strv(m, (char **) filters);
+                r = sd_bus_message_append_strv(m, (char **) question->filters);
         if (r >= 0)
-                r = sd_bus_message_append_strv(m, (char **) relays);
+                r = sd_bus_message_append_strv(m, (char **) question->relays);
         if (r >= 0)
-                r = sd_bus_message_append(m, "uu", limit, (uint32_t) (timeout / MSEC));
+                r = sd_bus_message_append(
+                                m, "uu", question->limit, (uint32_t) (question->timeout / MSEC));
         if (r < 0)
                 return r;
 
@@ -85,7 +85,7 @@ int relay_client_query(RelayClient *c, const char *const *filters, const char *c
                 return -ENOMEM;
         q->done = done;
         q->userdata = userdata;
-        r = bus_client_call(bus, m, timeout + EXTRA, on_reply, q, &q->call);
+        r = bus_client_call(bus, m, question->timeout + EXTRA, on_reply, q, &q->call);
         if (r < 0)
                 return r;
         q->handle = ret;

@@ -9,10 +9,15 @@ typedef struct RelayQuery RelayQuery;
 typedef void (*relay_query_done_t)(
                 int error, const char *reason, Event *const *events, size_t n, void *userdata);
 
-/* Filters are JSON objects; both lists end with NULL; no relays: all that are configured. *ret is
- * cleared when it is over, so it must live as long; free it before the client. */
-int relay_client_query(RelayClient *c, const char *const *filters, const char *const *relays,
-                uint32_t limit, usec_t timeout, relay_query_done_t done, void *userdata,
-                RelayQuery **ret);
+typedef struct RelayQuestion {
+        const char *const *filters; /* JSON objects; both lists end with NULL */
+        const char *const *relays;  /* NULL: all that are configured */
+        uint32_t limit;
+        usec_t timeout;
+} RelayQuestion;
+
+/* *ret is cleared when it is over, so it must live as long; free it before the client. */
+int relay_client_query(RelayClient *c, const RelayQuestion *question, relay_query_done_t done,
+                void *userdata, RelayQuery **ret);
 RelayQuery *relay_query_free(RelayQuery *q); /* cancels */
 DEFINE_CLEANUP(RelayQuery, relay_query_free)
