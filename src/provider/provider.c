@@ -49,7 +49,6 @@ Backend *provider_backend(Provider *p, uint16_t kind) {
 Limits provider_limits(const Provider *p, const JobRequest *r) {
         const Customer *customer = customers_get(&p->customers, event_pubkey_hex(r->event));
         const Config *c = p->config;
-
         const uint64_t unpaid_max = (uint64_t) c->provider.queue_max * c->provider.unpaid_share;
 
         return (Limits){
