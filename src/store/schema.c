@@ -177,6 +177,34 @@ static const char schema_regtest[] =
                 " tx INTEGER NOT NULL REFERENCES regtest_transactions,"
                 " PRIMARY KEY (payer, hash)"
                 ") STRICT, WITHOUT ROWID;";
+/* The words of the index are those of the query that lists what is open. */
+static const char schema_purchases[] =
+                "CREATE TABLE purchases ("
+                " seq INTEGER PRIMARY KEY,"
+                " id TEXT NOT NULL UNIQUE,"
+                " kind INTEGER NOT NULL,"
+                " provider_pubkey TEXT NOT NULL,"
+                " status TEXT NOT NULL CHECK (status IN"
+                " ('asking', 'unpaid', 'paying', 'paid', 'received', 'failed')),"
+                " relays TEXT NOT NULL,"
+                " request TEXT NOT NULL,"
+                " bid_msats INTEGER NOT NULL,"
+                " max_msats INTEGER NOT NULL,"
+                " auto_pay INTEGER NOT NULL,"
+                " payee_pubkey TEXT NOT NULL DEFAULT '',"
+                " bolt11 TEXT NOT NULL DEFAULT '',"
+                " amount_msats INTEGER NOT NULL DEFAULT 0 CHECK (amount_msats >= 0),"
+                " fee_msats INTEGER NOT NULL DEFAULT 0 CHECK (fee_msats >= 0),"
+                " result TEXT,"
+                " error_message TEXT,"
+                " created_at INTEGER NOT NULL,"
+                " deadline_at INTEGER NOT NULL,"
+                " paid_at INTEGER,"
+                " completed_at INTEGER"
+                ") STRICT;"
+                "CREATE INDEX purchases_created ON purchases (created_at);"
+                "CREATE INDEX purchases_open ON purchases (id) WHERE status IN"
+                " ('asking', 'unpaid', 'paying', 'paid');";
 
 const SqlMigration schema[] = {
         { "jobs", schema_jobs },
@@ -184,5 +212,6 @@ const SqlMigration schema[] = {
         { "agents", schema_agents },
         { "settings", schema_settings },
         { "regtest", schema_regtest },
+        { "purchases", schema_purchases },
 };
 const size_t schema_n = ELEMENTSOF(schema);

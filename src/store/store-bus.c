@@ -2,6 +2,7 @@
 
 #include "bus/authorize.h"
 #include "bus/names.h"
+#include "purchase-bus.h"
 #include "regtest-bus.h"
 #include "request.h"
 #include "store.h"
@@ -400,6 +401,13 @@ static const sd_bus_vtable store_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetJob",
                         SD_BUS_ARGS("s", id), SD_BUS_RESULT("a{sv}", job),
                         method_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListPurchases",
+                        SD_BUS_ARGS("u", limit, "x", before),
+                        SD_BUS_RESULT("a(sqsssxxxxs)", purchases),
+                        method_list_purchases, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetPurchase",
+                        SD_BUS_ARGS("s", id), SD_BUS_RESULT("a{sv}", purchase),
+                        method_get_purchase, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Earnings",
                         SD_BUS_ARGS("u", limit),
                         SD_BUS_RESULT("a{sx}", totals, "a{sx}", by_source, "a(sssxsx)", recent),
@@ -438,6 +446,7 @@ const BusObject store_objects[] = {
         { BUS_STORE, store_vtable, false },
         { BUS_STORE_SERVICE, store_service_vtable, true },
         { BUS_STORE_REGTEST, store_regtest_vtable, true },
+        { BUS_STORE_PURCHASES, purchase_vtable, true },
         { 0 },
 };
 /* clang-format on */

@@ -121,6 +121,8 @@ static int store_open(Store *s) {
         if (r >= 0)
                 r = earning_table_new(s->db, &s->earnings);
         if (r >= 0)
+                r = purchase_table_new(s->db, &s->purchases);
+        if (r >= 0)
                 r = setting_table_new(s->db, &s->settings);
         if (r >= 0)
                 r = regtest_table_new(s->db, &s->regtest);
@@ -171,6 +173,7 @@ Store *store_free(Store *s) {
         s->group = sql_group_free(s->group);
         s->jobs = job_table_free(s->jobs);
         s->earnings = earning_table_free(s->earnings);
+        s->purchases = purchase_table_free(s->purchases);
         s->settings = setting_table_free(s->settings);
         s->regtest = regtest_table_free(s->regtest);
         s->db = sql_close(s->db);

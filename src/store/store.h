@@ -5,6 +5,7 @@
 #include "bus/service.h"
 #include "table-earning.h"
 #include "table-job.h"
+#include "table-purchase.h"
 #include "table-regtest.h"
 #include "table-setting.h"
 
@@ -16,6 +17,7 @@ typedef struct Store {
         SqlGroup *group;
         JobTable *jobs;
         EarningTable *earnings;
+        PurchaseTable *purchases;
         SettingTable *settings;
         RegtestTable *regtest;
         Backup *backup;

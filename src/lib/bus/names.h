@@ -13,6 +13,7 @@
 #define BUS_WALLET              BUS_PREFIX "Wallet"
 
 #define BUS_STORE_SERVICE       BUS_STORE ".Service"
+#define BUS_STORE_PURCHASES     BUS_STORE ".Purchases" /* for the host */
 #define BUS_RELAY_SERVICE       BUS_RELAY ".Service"
 #define BUS_WALLET_SERVICE      BUS_WALLET ".Service"
 #define BUS_STORE_REGTEST       BUS_STORE ".Regtest" /* for the wallet alone */

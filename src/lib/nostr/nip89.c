@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "basic/json.h"
+#include "basic/text.h"
 
 #define CONTENT_MAX 16384
 
@@ -89,4 +90,33 @@ int nip89_withdrawal_draft(
 
         *ret = TAKE_PTR(d);
         return 0;
+}
+
+/* Of the content: "free", or the price of a request. Elsewhere it may be sats, in a number: then it
+ * says nothing. */
+static int64_t content_price(const Event *e) {
+        _cleanup_(json_unrefp) Json *j = NULL;
+        const char *text, *reason;
+        size_t size;
+
+        text = event_content(e, &size);
+        if (json_parse(text, size, 8, 4096, &j, &reason) < 0 || !json_is_object(j) ||
+                        json_string(json_get(j, "amount"), &text) < 0)
+                return -1;
+        return streq(text, "free") ? 0 : -1;
+}
+
+int64_t nip89_price(const Event *e, uint16_t kind) {
+        const Tag *t = NULL;
+        char number[8];
+        int64_t msat;
+
+        (void) snprintf(number, sizeof(number), "%u", kind);
+        if (event_find_tag(e, "k", NULL) && !event_has_tag(e, "k", number))
+                return -1;
+        while ((t = event_find_tag(e, "price", t)))
+                if (t->n >= 3 && streq(t->values[2], "per-request") &&
+                                parse_i64(t->values[1], &msat) >= 0)
+                        return msat;
+        return content_price(e);
 }

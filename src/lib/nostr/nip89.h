@@ -19,3 +19,7 @@ int nip89_draft(const Announcement *a, int64_t now, Draft **ret);
 /* NIP-09: a deletion of all versions up to now. */
 int nip89_withdrawal_draft(
                 const char *pubkey_hex, const char *identifier, int64_t now, Draft **ret);
+
+/* What one request of this kind costs at most, as its provider announced it; 0: free; -1: it does
+ * not say, or it depends. */
+int64_t nip89_price(const Event *e, uint16_t kind);
