@@ -27,6 +27,16 @@ static int normal_form(const char *text, char **ret, bool *ret_public) {
         return 0;
 }
 
+bool relay_is_public(const char *text, char **ret) {
+        bool public = false;
+
+        if (normal_form(text, ret, &public) < 0)
+                return false;
+        if (!public)
+                *ret = mfree(*ret);
+        return public;
+}
+
 static int add(char ***relays, const char *url) {
         return strv_contains(*relays, url) ? 0 : strv_add(relays, url);
 }

@@ -8,3 +8,6 @@
 /* Those that are named, and the one it came from. *ret = NULL: none was named that we would use;
  * then it is answered at all relays of the configuration. */
 int answer_relays(const JobRequest *r, const char *from, char *const *configured, char ***ret);
+
+/* A relay of the public network, by its name; *ret is its URL in normal form. */
+bool relay_is_public(const char *text, char **ret);

@@ -95,7 +95,7 @@ static Step job_work(Job *job) {
         static const WorkEvents events = { .done = on_work_done };
         int r;
 
-        r = work_start(job->work, NULL, &events, job);
+        r = work_start(job->work, job->task, &events, job);
         if (r < 0)
                 return flow_fail(&job->flow, r, _("The work could not be started."));
         return flow_wait();

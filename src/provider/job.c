@@ -9,12 +9,12 @@
  *               backend's check() come to a verdict (verdict.c).
  *   priced      Free jobs go on; for the others there is no wallet yet.
  *   queued      On disk in pylon-store, under the request's event id: only now the relay hears that
- *               it may forget the event, and a second delivery stops here.
- *   running     The customer hears "processing", the backend works (job-run.c). Nothing is written:
- *               after a crash the job is queued and runs again.
- *   publishing  The signed result is on disk with its event, so that whatever happens now, the same
- *               event is published and the job never runs again (job-publish.c).
- *   completed   A relay has taken the result.
+ *               it may forget the event, and a second delivery stops here. Inputs that are
+ * elsewhere are fetched (job-input.c), then the job waits for its turn. running     The customer
+ * hears "processing", the backend works (job-run.c). Nothing is written: after a crash the job is
+ * queued and runs again. publishing  The signed result is on disk with its event, so that whatever
+ * happens now, the same event is published and the job never runs again (job-publish.c). completed
+ * A relay has taken the result.
  *
  * Who answers what: store_…() pylon-store, signer_…() pylon-signer, relay_…() pylon-relay; each
  * gathers what is asked in one turn of the event loop and sends it as one message. */
@@ -135,10 +135,14 @@ static Step job_open(Job *job) {
 
 static Verdict job_check(Job *job) {
         Backend *b = provider_backend(job->provider, event_kind(job->request->event));
+        Verdict v;
 
         /* Admission has looked at the kinds of all backends. */
         assert(b);
-        return b->class->check(b, job->request, NULL, &job->work, &job->reason);
+        v = job_understand(job);
+        if (v != VERDICT_ACCEPTED)
+                return v;
+        return b->class->check(b, job->request, job->task, &job->work, &job->reason);
 }
 
 /* Once for each request, after everything that costs nothing. */
@@ -222,6 +226,16 @@ static Step job_await_payment(_unused_ Flow *f) {
 
 /* ---- queued */
 
+void job_enter_queue(Job *job) {
+        Provider *p = job->provider;
+
+        if (job->work->small)
+                queue_push(&p->small, &job->queue, job->class, NULL);
+        else
+                queue_push(&p->queue, &job->queue, job->class, &job->customer->lanes[job->class]);
+        provider_want_turn(p);
+}
+
 static Step job_await_turn(Flow *f) {
         Job *job = flow_job(f);
         Provider *p = job->provider;
@@ -235,17 +249,18 @@ static Step job_await_turn(Flow *f) {
                                                         : QUEUE_FREE;
         if (job->class == QUEUE_PAID)
                 job_count_unpaid(job, false);
-        if (job->work->small)
-                queue_push(&p->small, &job->queue, job->class, NULL);
-        else
-                queue_push(&p->queue, &job->queue, job->class, &job->customer->lanes[job->class]);
-        provider_want_turn(p);
+        if (job_needs_inputs(job)) {
+                r = job_gather(job);
+                return r < 0 ? flow_fail(f, r, _("The inputs could not be fetched.")) : flow_wait();
+        }
+        job_enter_queue(job);
         return flow_wait();
 }
 
 static void job_leave_queue(Job *job) {
         Provider *p = job->provider;
 
+        job->gather = gather_free(job->gather);
         if (queue_is_waiting(&job->queue))
                 queue_remove(job->work->small ? &p->small : &p->queue, &job->queue);
 }
@@ -568,6 +583,7 @@ Job *job_free(Job *job) {
         job->signer_call = signer_call_free(job->signer_call);
         job->publish = relay_publish_free(job->publish);
         job->work = work_free(job->work);
+        job->task = text_task_free(job->task);
         if (job->customer)
                 customers_remove_job(&p->customers, job->customer, job_size(job));
         if (job->result)

@@ -7,6 +7,7 @@
 #include "client/signer-client.h"
 #include "client/store-client.h"
 #include "customer.h"
+#include "gather.h"
 #include "queue.h"
 
 typedef struct Provider Provider;
@@ -35,6 +36,8 @@ typedef struct Job {
         char **relays;      /* where it is answered; NULL: at all that are configured */
         uint64_t seq;       /* of its delivery; 0: acknowledged, or read from the store */
         const char *scheme; /* "nip44" or "nip04" where request and answer are encrypted */
+        TextTask *task;     /* what a model is asked; NULL: the backend takes the request */
+        Gather *gather;     /* its inputs are being fetched */
         Work *work;
         QueueItem queue;
         QueueClass class;
@@ -48,6 +51,7 @@ typedef struct Job {
         bool paced;         /* it was counted against its customer's pace */
         bool unpaid;        /* it is counted among those that nobody has paid for */
         bool has_slot;      /* of its backend */
+        bool gathered;      /* the task has its inputs */
         Customer *customer; /* NULL: not counted among its jobs */
         StoreCall *store_call;
         sd_event_source *rewrite; /* the disk did not take the state; it is asked again then */
@@ -74,6 +78,10 @@ bool job_state_is_durable(JobState s);
 const char *job_id(const Job *job);
 
 /* Shared by the files of the job; each is a state's function. */
+Verdict job_understand(Job *job); /* job-input.c */
+bool job_needs_inputs(const Job *job);
+int job_gather(Job *job); /* ends in job_enter_queue(), or the job has failed */
+void job_enter_queue(Job *job);
 Step job_run(Flow *f);     /* job-run.c */
 Step job_publish(Flow *f); /* job-publish.c */
 Job *flow_job(Flow *f);

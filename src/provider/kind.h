@@ -2,7 +2,8 @@
 /* Kind: what is known about one kind of work for sale, as a row of a table: how a request becomes
  * a task, which answers there are, and what is said of it to others. The rows of the configuration
  * come before the built-in ones of the same number. */
-#include "basic/macro.h"
+#include "basic/config.h"
+#include "nostr/nip90.h"
 
 typedef enum KindWork {
         KIND_WORK_REQUEST,    /* a backend takes the request as it is (proof of work) */
@@ -25,13 +26,23 @@ typedef struct Kind {
         const char *prompt;
         const char *model;                     /* where the request names none; NULL: any */
         const char *outputs[KIND_OUTPUTS_MAX]; /* media types; the first where none is named */
-        int64_t max_tokens;                    /* where the request says none; -1 */
-        double temperature;                    /* likewise; NAN */
+        const char *const *
+                        defaults; /* "NAME=VALUE": parameters that the request does not say; NULL */
 } Kind;
 
-/* The built-in row, or NULL. */
-const Kind *kind_builtin(uint16_t number);
-const Kind *kind_builtin_next(size_t *cursor); /* all of them, from 0; NULL at the end */
+/* A parameter as the request says it, or the row's own; NULL: neither does. */
+const char *kind_param(const Kind *k, const JobRequest *r, const char *name);
 
 int kind_work_from_name(const char *name, KindWork *ret); /* "text", "embeddings", "request" */
 const char *kind_work_name(KindWork w);
+
+/* All rows: those of the settings, whose strings they borrow, then the built-in ones. A row that
+ * cannot be used is left out and logged. */
+typedef struct KindTable {
+        Kind *rows; /* of the settings */
+        size_t n_rows;
+} KindTable;
+int kind_table_load(KindTable *t, const Config *c);
+void kind_table_done(KindTable *t);
+const Kind *kind_table_find(const KindTable *t, uint16_t number); /* NULL: unknown */
+const Kind *kind_table_next(const KindTable *t, size_t *cursor);  /* each number once, from 0 */

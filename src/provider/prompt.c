@@ -6,6 +6,7 @@
 
 typedef struct Prompt {
         const char *at;
+        const Kind *kind;
         const JobRequest *request;
         const char *input;
         Buffer *out;
@@ -19,10 +20,13 @@ static int wrong(const Prompt *p, const char *reason) {
 }
 
 /* The n-th value of a parameter, from 1. */
-static const char *param_value(const JobRequest *r, const char *name, unsigned n) {
-        const JobParam *param = r ? job_request_find_param(r, name) : NULL;
+static const char *param_value(const Prompt *p, const char *name, unsigned n) {
+        const JobParam *param = p->request ? job_request_find_param(p->request, name) : NULL;
+        const char *value = n == 1 ? kind_param(p->kind, p->request, name) : NULL;
 
-        return param && param->n >= n && *param->values[n - 1] ? param->values[n - 1] : NULL;
+        if (n > 1 && param && param->n >= n)
+                value = param->values[n - 1];
+        return isempty(value) ? NULL : value;
 }
 
 static const char *value_of(const Prompt *p, const char *name) {
@@ -33,10 +37,10 @@ static const char *value_of(const Prompt *p, const char *name) {
         if (streq(name, "input"))
                 return p->input ?: "";
         if (!dot || parse_u32(dot + 1, &n) < 0 || n == 0)
-                return param_value(p->request, name, 1);
+                return param_value(p, name, 1);
         memcpy(plain, name, (size_t) (dot - name));
         plain[dot - name] = '\0';
-        return param_value(p->request, plain, n);
+        return param_value(p, plain, n);
 }
 
 static int add_value(Prompt *p, const char *name, const char *value) {
@@ -118,9 +122,16 @@ static int step(Prompt *p, size_t *open) {
         return 0;
 }
 
-int prompt_expand(const char *prompt, const JobRequest *r, const char *input, Buffer *b,
-                const char **reterr) {
-        Prompt p = { .at = prompt, .request = r, .input = input, .out = b, .reterr = reterr };
+int prompt_expand(const char *prompt, const Kind *k, const JobRequest *r, const char *input,
+                Buffer *b, const char **reterr) {
+        Prompt p = {
+                .at = prompt,
+                .kind = k,
+                .request = r,
+                .input = input,
+                .out = b,
+                .reterr = reterr,
+        };
         size_t open = SIZE_MAX;
         int q = 0;
 

@@ -39,6 +39,11 @@ void provider_set_state(Provider *p, ProviderState s) {
 /* ---- for the jobs */
 
 Backend *provider_backend(Provider *p, uint16_t kind) {
+        const Kind *k = kind_table_find(&p->kind_table, kind);
+
+        for (size_t i = 0; k && k->work != KIND_WORK_REQUEST && i < p->n_backends; i++)
+                if (p->backends[i]->class->asks_models)
+                        return p->backends[i];
         for (size_t i = 0; i < p->n_backends; i++)
                 for (size_t n = 0; n < p->backends[i]->class->n_kinds; n++)
                         if (p->backends[i]->class->kinds[n] == kind)
@@ -173,22 +178,39 @@ static void read_standings(Provider *p) {
         read_keys(&p->deny, p->config->provider.deny);
 }
 
+static bool serves(const Provider *p, uint16_t kind) {
+        for (size_t i = 0; i < p->n_kinds; i++)
+                if (p->kinds[i] == kind)
+                        return true;
+        return false;
+}
+
+static void choose_kind(Provider *p, uint16_t kind) {
+        const ConfigKinds *wanted = &p->config->provider.kinds;
+        bool use = wanted->n_kinds == 0;
+
+        for (size_t i = 0; i < wanted->n_kinds; i++)
+                use |= wanted->kinds[i] == kind;
+        if (use && !serves(p, kind) && p->n_kinds < PROVIDER_KINDS_MAX)
+                p->kinds[p->n_kinds++] = kind;
+}
+
 /* Kinds that some backend can do and the configuration does not exclude. */
 static void choose_kinds(Provider *p) {
-        const ConfigKinds *wanted = &p->config->provider.kinds;
+        size_t cursor = 0;
+        const Kind *k;
 
+        if (kind_table_load(&p->kind_table, p->config) < 0)
+                log_warning("There is no memory for the kinds of the settings.");
         p->n_kinds = 0;
+        while ((k = kind_table_next(&p->kind_table, &cursor)))
+                if (k->work != KIND_WORK_REQUEST && provider_backend(p, k->number))
+                        choose_kind(p, k->number);
         for (size_t i = 0; i < p->n_backends; i++) {
                 const BackendClass *class = p->backends[i]->class;
 
-                for (size_t n = 0; n < class->n_kinds && p->n_kinds < PROVIDER_KINDS_MAX; n++) {
-                        bool use = wanted->n_kinds == 0;
-
-                        for (size_t w = 0; w < wanted->n_kinds; w++)
-                                use |= wanted->kinds[w] == class->kinds[n];
-                        if (use)
-                                p->kinds[p->n_kinds++] = class->kinds[n];
-                }
+                for (size_t n = 0; n < class->n_kinds; n++)
+                        choose_kind(p, class->kinds[n]);
         }
 }
 
@@ -278,6 +300,8 @@ Provider *provider_free(Provider *p) {
 
         for (size_t cursor = 0; map_size(&p->jobs) > 0; cursor = 0)
                 (void) job_free(map_next(&p->jobs, &cursor));
+        p->http = http_unref(p->http);
+        kind_table_done(&p->kind_table);
         announcer_done(&p->announcer);
         feedback_done(&p->feedback);
         p->store_call = store_call_free(p->store_call);

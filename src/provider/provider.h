@@ -25,6 +25,7 @@ struct Provider {
         StoreClient *store;
         SignerClient *signer;
         RelayClient *relay;
+        Http *http;                                   /* for inputs of strangers */
         void (*changed)(Provider *p, void *userdata); /* the state */
         void *userdata;
 
@@ -40,7 +41,8 @@ struct Provider {
 
         Backend *backends[PROVIDER_BACKENDS_MAX];
         size_t n_backends;
-        uint16_t kinds[PROVIDER_KINDS_MAX];
+        KindTable kind_table;
+        uint16_t kinds[PROVIDER_KINDS_MAX]; /* that are served */
         size_t n_kinds;
 
         Map jobs;    /* by the request's id, 32 bytes */

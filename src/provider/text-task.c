@@ -27,6 +27,7 @@ TextTask *text_task_free(TextTask *t) {
                 free(t->messages[i].content);
         free(t->messages);
         free(t->model);
+        free(t->output);
         (void) strv_free(t->stop);
         return mfree(t);
 }
@@ -65,7 +66,7 @@ static void read_number(const Maker *m, const Number *n) {
         double v;
 
         for (size_t i = 0; i < NAMES_MAX && n->names[i]; i++) {
-                const char *text = job_request_param(m->request, n->names[i]);
+                const char *text = kind_param(m->kind, m->request, n->names[i]);
 
                 if (!text || parse_decimal(text, &v) < 0)
                         continue;
@@ -83,10 +84,8 @@ static void read_number(const Maker *m, const Number *n) {
 static void read_numbers(const Maker *m) {
         TextTask *t = m->task;
 
-        t->max_tokens = m->kind->max_tokens;
-        t->temperature = m->kind->temperature;
-        t->top_k = t->seed = -1;
-        t->top_p = t->frequency_penalty = t->presence_penalty = NAN;
+        t->max_tokens = t->top_k = t->seed = -1;
+        t->temperature = t->top_p = t->frequency_penalty = t->presence_penalty = NAN;
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
                 read_number(m, numbers + i);
 }
@@ -141,21 +140,18 @@ static bool same_type(const char *name, const char *type) {
         return strlen(type) == n && strncasecmp(name, type, n) == 0;
 }
 
-/* The media type that a name means, in the wild, too; NULL: none of ours. */
+/* The media type that a name means, in the wild, too. */
 static const char *media_type(const char *name) {
         static const struct {
                 const char *name, *type;
         } types[] = {
-                { "text/plain", "text/plain" },
                 { "text", "text/plain" },
                 { "plain", "text/plain" },
                 { "txt", "text/plain" },
                 { "string", "text/plain" },
-                { "text/markdown", "text/markdown" },
                 { "text/x-markdown", "text/markdown" },
                 { "markdown", "text/markdown" },
                 { "md", "text/markdown" },
-                { "application/json", "application/json" },
                 { "text/json", "application/json" },
                 { "json", "application/json" },
         };
@@ -163,20 +159,19 @@ static const char *media_type(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
                 if (same_type(name, types[i].name))
                         return types[i].type;
-        return NULL;
+        return name;
 }
 
 static int read_output(const Maker *m) {
-        const char *wanted = m->request->output, *const *offered = m->kind->outputs, *type;
+        const char *const *offered = m->kind->outputs, *wanted = media_type(m->request->output);
 
-        type = *wanted ? media_type(wanted) : offered[0];
-        if (same_type(wanted, "*/*") || same_type(wanted, "text/*"))
-                type = offered[0];
-        for (size_t i = 0; type && i < KIND_OUTPUTS_MAX && offered[i]; i++)
-                if (streq(offered[i], type)) {
-                        m->task->output = offered[i];
-                        m->task->json = streq(type, "application/json");
-                        return 0;
+        if (!*wanted || same_type(wanted, "*/*") || same_type(wanted, "text/*"))
+                wanted = offered[0];
+        for (size_t i = 0; i < KIND_OUTPUTS_MAX && offered[i]; i++)
+                if (same_type(wanted, offered[i])) {
+                        m->task->output = strdup(offered[i]);
+                        m->task->json = streq(offered[i], "application/json");
+                        return m->task->output ? 0 : -ENOMEM;
                 }
         return wrong(m, _("This kind of work is not answered in the output format that is asked for."));
 }
@@ -291,7 +286,8 @@ static int say_inputs(Maker *m) {
 }
 
 static int expand(const Maker *m, const char *input, Buffer *b) {
-        return too_large(m, prompt_expand(m->kind->prompt, m->request, input, b, m->reterr));
+        return too_large(m,
+                        prompt_expand(m->kind->prompt, m->kind, m->request, input, b, m->reterr));
 }
 
 /* The row's words are the whole question, and the inputs are in it. */
@@ -326,7 +322,7 @@ static int say_system(Maker *m) {
         if (k->prompt && !prompt_has_input(k->prompt))
                 r = expand(m, NULL, &m->system);
         for (size_t i = 0; i < ELEMENTSOF(names) && r >= 0; i++) {
-                const char *value = job_request_param(m->request, names[i]);
+                const char *value = kind_param(m->kind, m->request, names[i]);
 
                 r = value ? join(m, &m->system, value) : 0;
         }

@@ -25,8 +25,8 @@ typedef struct TextTask {
         int64_t max_tokens, top_k, seed;                                /* -1: not said */
         double temperature, top_p, frequency_penalty, presence_penalty; /* NAN: not said */
         char **stop;                                                    /* NULL: none */
-        const char *output; /* the media type of the answer; static */
-        bool json;          /* the answer is to be JSON */
+        char *output; /* the media type of the answer */
+        bool json;    /* the answer is to be JSON */
 } TextTask;
 
 /* `texts` are the texts of the request's inputs in their order, once they are here. NULL: they are

@@ -7,6 +7,7 @@
 
 #include "basic/crypt.h"
 #include "basic/text.h"
+#include "client/relay-query.h"
 #include "nostr/nip13.h"
 #include "pow-worker.h"
 #include "provider.h"
@@ -20,6 +21,7 @@ typedef struct Asked {
                 store_verdict_t verdict;
                 store_page_t page;
                 store_setting_t setting;
+                relay_query_done_t found;
                 signer_done_t sign;
                 relay_published_t published;
         } done;
@@ -49,6 +51,9 @@ static struct World {
         const char *full; /* the state that the disk has no room for */
         StoreJob open[2];
         size_t n_open;
+        const StoreJob *own; /* the job that the store is asked for */
+        Event *found[2];     /* what relays have; the test's own */
+        size_t n_found;
         uint64_t acknowledged;
         bool changed_to_offline;
 } world;
@@ -149,6 +154,17 @@ int store_move_job(_unused_ StoreClient *c, const StoreMove *move, store_verdict
 int store_open_jobs(_unused_ StoreClient *c, _unused_ const char *after, _unused_ unsigned limit,
                 store_page_t done, void *userdata, StoreCall **ret) {
         ask(answer_page, userdata, ret)->done.page = done;
+        return 0;
+}
+
+static void answer_find(Asked *a) {
+        a->done.page(0, NULL, world.own, world.own ? 1 : 0, a->userdata);
+}
+
+int store_find_job(_unused_ StoreClient *c, const char *id, store_page_t done, void *userdata,
+                StoreCall **ret) {
+        trail("find %.8s\n", id);
+        ask(answer_find, userdata, ret)->done.page = done;
         return 0;
 }
 
@@ -291,6 +307,22 @@ int relay_client_publish(_unused_ RelayClient *c, const char *json, const char *
         world.published[world.n_published++] = e;
         ask(answer_published, userdata, ret)->done.published = done;
         return 0;
+}
+
+static void answer_query(Asked *a) {
+        a->done.found(0, NULL, world.found, world.n_found, a->userdata);
+}
+
+int relay_client_query(_unused_ RelayClient *c, const RelayQuestion *q, relay_query_done_t done,
+                void *userdata, RelayQuery **ret) {
+        trail("query %.18s%s%s\n", q->filters[0], q->relays ? " at " : "",
+                        q->relays ? q->relays[0] : "");
+        ask(answer_query, userdata, ret)->done.found = done;
+        return 0;
+}
+
+RelayQuery *relay_query_free(RelayQuery *q) {
+        return let_go(q);
 }
 
 RelayPublish *relay_publish_free(RelayPublish *p) {

@@ -7,6 +7,10 @@
 #include "prompt.h"
 #include "text-task.h"
 
+static const Kind *kind_builtin(uint16_t number) {
+        return kind_table_find(&(KindTable){}, number);
+}
+
 static TextTask *task_for(const Kind *k, const JobRequest *r, const char *const *texts) {
         const char *reason = "no reason";
         TextTask *t = NULL;
@@ -264,14 +268,14 @@ static void inputs_together_have_a_limit(_unused_ void **state) {
 }
 
 static void a_row_of_ones_own_may_hold_the_inputs(_unused_ void **state) {
+        static const char *const defaults[] = { "max_tokens=100", "temperature=0.5", NULL };
         const Kind k = {
                 .number = 5933,
                 .work = KIND_WORK_TEXT,
                 .prompt = "Review this {lang|code} patch:\n{input}\n[Mind {focus}.]",
                 .model = "coder",
                 .outputs = { "text/markdown" },
-                .max_tokens = 100,
-                .temperature = 0.5,
+                .defaults = defaults,
         };
         _cleanup_(job_request_freep) JobRequest *r = request_new(
                         5933, "[\"i\",\"+x\"],[\"i\",\"-y\"],[\"param\",\"lang\",\"C\"]", "");
@@ -289,8 +293,6 @@ static void embeddings_are_of_each_input(_unused_ void **state) {
                 .number = 5999,
                 .work = KIND_WORK_EMBEDDINGS,
                 .outputs = { "application/json" },
-                .max_tokens = -1,
-                .temperature = NAN,
         };
         _cleanup_(job_request_freep) JobRequest *r =
                         request_new(5999, "[\"i\",\"a\"],[\"i\",\"b\"]", "");
@@ -306,7 +308,7 @@ static const char *expanded(const char *prompt, Buffer *b) {
         const char *reason = NULL;
 
         buffer_clear(b);
-        return prompt_expand(prompt, r, "I", b, &reason) < 0 ? reason : b->data ?: "";
+        return prompt_expand(prompt, kind_builtin(5050), r, "I", b, &reason) < 0 ? reason : b->data ?: "";
 }
 
 static void prompts_have_small_rules(_unused_ void **state) {
@@ -326,19 +328,50 @@ static void prompts_have_small_rules(_unused_ void **state) {
 }
 
 static void every_built_in_row_is_good(_unused_ void **state) {
-        size_t cursor = 0;
+        const KindTable table = {};
+        size_t cursor = 0, n = 0;
         const Kind *k;
 
-        while ((k = kind_builtin_next(&cursor))) {
+        while ((k = kind_table_next(&table, &cursor))) {
                 _cleanup_buffer_ Buffer b = { .max = KIND_PROMPT_MAX };
                 const char *reason = "";
 
                 assert_ptr_equal(kind_builtin(k->number), k);
                 assert_non_null(k->name);
                 if (k->prompt)
-                        assert_int_equal(prompt_expand(k->prompt, NULL, NULL, &b, &reason), 0);
+                        assert_int_equal(prompt_expand(k->prompt, k, NULL, NULL, &b, &reason), 0);
                 assert_true(k->work == KIND_WORK_REQUEST || k->outputs[0]);
+                n++;
         }
+        assert_int_equal(n, 5);
+}
+
+static void rows_of_the_settings_come_first(_unused_ void **state) {
+        static const char text[] =
+                        "[[kind]]\nkind = 5050\nprompt = \"Rhyme: {input}\"\n"
+                        "[[kind]]\nkind = 5933\nname = \"code review\"\n"
+                        "outputs = [\"text/markdown\", \"json\"]\ndefaults = [\"language=C\"]\n"
+                        "[[kind]]\nkind = 5934\nas = \"embeddings\"\n"
+                        "[[kind]]\nkind = 5935\nas = \"painting\"\n"
+                        "[[kind]]\nkind = 5936\nprompt = \"{broken\"\n";
+        _cleanup_(config_freep) Config *c = NULL;
+        _cleanup_(text_task_freep) TextTask *t = NULL;
+        _cleanup_(job_request_freep) JobRequest *r = request_new(5050, "[\"i\",\"x\"]", "");
+        KindTable table = {};
+        size_t cursor = 0, n = 0;
+
+        assert_int_equal(config_parse(text, strlen(text), NULL, NULL, &c), 0);
+        assert_int_equal(kind_table_load(&table, c), 0);
+        t = task_for(kind_table_find(&table, 5050), r, NULL);
+        assert_messages(t, (size_t) 1, "user", "Rhyme: x");
+        assert_string_equal(kind_param(kind_table_find(&table, 5933), r, "language"), "C");
+        assert_int_equal(kind_table_find(&table, 5934)->work, KIND_WORK_EMBEDDINGS);
+        assert_null(kind_table_find(&table, 5935));
+        assert_null(kind_table_find(&table, 5936));
+        while (kind_table_next(&table, &cursor))
+                n++;
+        assert_int_equal(n, 7);
+        kind_table_done(&table);
 }
 
 int main(void) {
@@ -359,6 +392,7 @@ int main(void) {
                 cmocka_unit_test(embeddings_are_of_each_input),
                 cmocka_unit_test(prompts_have_small_rules),
                 cmocka_unit_test(every_built_in_row_is_good),
+                cmocka_unit_test(rows_of_the_settings_come_first),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,10 @@
 
 #define AT(field)      offsetof(Config, field)
 #define BACKEND(field) offsetof(ConfigBackend, field)
+#define KIND(field)    offsetof(ConfigKind, field)
+
+#define JOB_KIND_MIN   5000
+#define JOB_KIND_MAX   5999
 
 /* clang-format off */
 static const ConfigItem items[] = {
@@ -77,6 +81,28 @@ static const ConfigItem items[] = {
           N_("Whether backends are looked for where they usually are on this machine.") },
         { "compute", "probe_interval", &config_span,    AT(compute.probe_interval), "\"30s\"", SEC, HOUR,
           N_("How often a backend is asked how it is while it works; a missing one less and less often.") },
+
+        { "input", "urls",          &config_boolean, AT(input.urls),          "true",     0,      0,
+          N_("Whether inputs that are URLs are fetched.") },
+        { "input", "allow_http",    &config_boolean, AT(input.allow_http),    "false",    0,      0,
+          N_("Whether such a URL may be without encryption; on regtest it always may.") },
+        { "input", "allow_private", &config_boolean, AT(input.allow_private), "false",    0,      0,
+          N_("Whether such a URL may lead to this machine and its networks.") },
+        { "input", "size_max",      &config_size,    AT(input.size_max),      "\"1M\"",   1024,   INT64_C(16) << 20,
+          N_("How large one fetched input may be.") },
+        { "input", "timeout",       &config_span,    AT(input.timeout),       "\"30s\"",  SEC,    HOUR,
+          N_("How long an input may take to be fetched.") },
+        { "input", "job_wait",      &config_span,    AT(input.job_wait),      "\"10min\"", SEC,   24 * HOUR,
+          N_("How long the result of another job is waited for that is the input of one.") },
+
+        { "feedback", "partials",         &config_boolean, AT(feedback.partials),         "true",     0,          0,
+          N_("Whether customers see an answer while it is written.") },
+        { "feedback", "partial_interval", &config_span,    AT(feedback.partial_interval), "\"1s\"",   100 * MSEC, MIN_,
+          N_("How often at most they do.") },
+        { "feedback", "partial_lifetime", &config_span,    AT(feedback.partial_lifetime), "\"10min\"", SEC,       24 * HOUR,
+          N_("When relays may forget such a part.") },
+        { "feedback", "answer_max",       &config_size,    AT(feedback.answer_max),       "\"48K\"",  1024,       INT64_C(96) << 10,
+          N_("How large an answer becomes before it is cut off, because relays take no larger events.") },
 
         { "pow", "max_bits", &config_count, AT(pow.max_bits), "28", 1, 64,
           N_("The highest proof-of-work difficulty that is accepted (kind 5970).") },
@@ -155,11 +181,27 @@ static const ConfigItem items[] = {
           N_("How long it may be silent between two words.") },
         { "backend", "output_max",          &config_size, BACKEND(output_max),          "\"256K\"", INT64_C(1), INT64_C(8) << 20,
           N_("How large an answer may become before it is cut off.") },
+
+        { "kind", "kind",     &config_count, KIND(kind),     NULL,       JOB_KIND_MIN, JOB_KIND_MAX,
+          N_("The number of the kind.") },
+        { "kind", "as",       &config_name,  KIND(as),       "\"text\"", 0, 16,
+          N_("What models do for it: \"text\" or \"embeddings\".") },
+        { "kind", "name",     &config_text,  KIND(name),     "\"\"",     0, 64,
+          N_("What people call this work.") },
+        { "kind", "prompt",   &config_text,  KIND(prompt),   "\"\"",     0, 4096,
+          N_("What the model is told besides the inputs.") },
+        { "kind", "model",    &config_text,  KIND(model),    "\"\"",     0, 128,
+          N_("The model for requests that name none; \"\": any.") },
+        { "kind", "outputs",  &config_words, KIND(outputs),  "[]",       0, 4,
+          N_("The media types it is answered in, the usual one first; []: plain text.") },
+        { "kind", "defaults", &config_pairs, KIND(defaults), "[]",       0, 32,
+          N_("Parameters for requests that do not have them, each as \"NAME=VALUE\".") },
 };
 
 /* Lists of sections, [[name]]: their keys are in the table above. */
 static const ConfigList lists[] = {
         { "backend", AT(backends), sizeof(ConfigBackend), 32, "name" },
+        { "kind", AT(kinds), sizeof(ConfigKind), 64, NULL },
 };
 
 /* Keys of the original Pylon that are understood, and have no effect in this version. */

@@ -62,6 +62,16 @@ typedef struct ConfigBackend {
         uint64_t output_max;
 } ConfigBackend;
 
+/* [[kind]]: another kind of work that models do, or a built-in one done otherwise. */
+typedef struct ConfigKind {
+        uint32_t kind;
+        char *as;   /* "text" or "embeddings" */
+        char *name; /* for people */
+        char *prompt;
+        char *model;                /* "": any */
+        char **outputs, **defaults; /* "NAME=VALUE" */
+} ConfigKind;
+
 #define CONFIG_KINDS_MAX 64
 typedef struct ConfigKinds {
         uint16_t kinds[CONFIG_KINDS_MAX];
@@ -92,6 +102,17 @@ typedef struct Config {
                 bool ping, profile, watch;
         } discovery;
         ConfigRows backends; /* of ConfigBackend */
+        ConfigRows kinds;    /* of ConfigKind */
+        struct {
+                bool urls, allow_http, allow_private;
+                uint64_t size_max;
+                usec_t timeout, job_wait;
+        } input;
+        struct {
+                bool partials;
+                usec_t partial_interval, partial_lifetime;
+                uint64_t answer_max;
+        } feedback;
         struct {
                 bool autodetect; /* looks for backends at their usual addresses */
                 usec_t probe_interval;

@@ -415,6 +415,73 @@ int store_open_jobs(StoreClient *c, const char *after, unsigned limit, store_pag
         return call_send(call, m, open_jobs_on_reply, ret);
 }
 
+static int read_columns(sd_bus_message *m, StoreJob *j) {
+        const struct {
+                const char *name, **value;
+        } columns[] = {
+                { "id", &j->id },
+                { "request", &j->request },
+                { "status", &j->state },
+                { "result", &j->result },
+        };
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *name, **value = NULL;
+
+                r = sd_bus_message_read_basic(m, 's', &name);
+                for (size_t i = 0; r >= 0 && i < ELEMENTSOF(columns); i++)
+                        if (streq(columns[i].name, name))
+                                value = columns[i].value;
+                if (r >= 0)
+                        r = value ? sd_bus_message_read(m, "v", "s", value)
+                                  : sd_bus_message_skip(m, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return MIN(r, 0);
+}
+
+static void find_on_reply(sd_bus_message *reply, int error, const char *name, const char *reason,
+                void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = sd_bus_message_ref(reply);
+        StoreJob job = { .id = "", .request = "", .state = "", .result = "" };
+        StoreCall *call = userdata;
+        store_page_t done = call->done.page;
+        bool unknown = error < 0 && streq(name, BUS_ERROR_NO_SUCH_JOB);
+
+        userdata = call->userdata;
+        call_unlink(call);
+        free(call);
+
+        if (error >= 0) {
+                error = read_columns(m, &job);
+                reason = "the store's answer could not be read";
+        }
+        if (unknown)
+                done(0, NULL, NULL, 0, userdata);
+        else
+                done(error, error < 0 ? reason : NULL, &job, error < 0 ? 0 : 1, userdata);
+}
+
+int store_find_job(StoreClient *c, const char *id, store_page_t done, void *userdata,
+                StoreCall **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        StoreCall *call;
+        int r;
+
+        r = bus_client_message(c->bus, BUS_STORE, "GetJob", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", id);
+        if (r >= 0)
+                r = call_new(c, NULL, userdata, ret, &call);
+        if (r < 0)
+                return r;
+        call->done.page = done;
+        return call_send(call, m, find_on_reply, ret);
+}
+
 static void setting_on_reply(sd_bus_message *reply, int error, _unused_ const char *name,
                 const char *reason, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = sd_bus_message_ref(reply);

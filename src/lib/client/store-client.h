@@ -58,6 +58,11 @@ typedef void (*store_page_t)(
 int store_open_jobs(StoreClient *c, const char *after, unsigned limit, store_page_t done,
                 void *userdata, StoreCall **ret);
 
+/* The job of this id, if there is one (n is 1 or 0): id, request, state, result; the rest is not
+ * read. */
+int store_find_job(
+                StoreClient *c, const char *id, store_page_t done, void *userdata, StoreCall **ret);
+
 /* "" where it was never set; after an error, too. */
 typedef void (*store_setting_t)(int error, const char *reason, const char *value, void *userdata);
 int store_get_setting(StoreClient *c, const char *name, store_setting_t done, void *userdata,
