@@ -168,6 +168,17 @@ static void read_tag(JobRequest *r, const Tag *t) {
                 add_relays(r, t, 0);
 }
 
+/* Seen: encrypted, and the tag forgotten that says so. NIP-44's payload begins with the byte 2. */
+static bool looks_encrypted(const char *s) {
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                     "0123456789+/=";
+        size_t n = strspn(s, digits);
+
+        if (s[n] == '?' && n >= 24)
+                return startswith(s + n, "?iv=");
+        return s[n] == '\0' && n >= 132 && s[0] == 'A' && s[1] >= 'g' && s[1] <= 'v';
+}
+
 static const Tag *find_tag(const JobRequest *r, const char *name) {
         for (size_t i = 0; r->inner && i < r->inner->n; i++)
                 if (streq(r->inner->tags[i].values[0], name) && r->inner->tags[i].n > 1)
@@ -215,6 +226,8 @@ static int read_tags(JobRequest *r) {
 
         for (size_t i = 0; i < n_outer; i++)
                 read_tag(r, event_tag(r->event, i));
+        if (r->n_inputs == 0 && looks_encrypted(event_content(r->event, NULL)))
+                r->encrypted = true;
         for (size_t i = 0; i < n_inner; i++)
                 read_tag(r, r->inner->tags + i);
         guess_input(r);
