@@ -45,6 +45,7 @@ static const struct {
 } identity_keys[] = {
         { "provider", 0 },
         { "buyer", 1 },
+        { "wallet", 2 },
 };
 
 static bool agent_name_is_valid(const char *name, size_t n) {

@@ -1,8 +1,8 @@
 #pragma once
 /* Keyring: key pairs by name, made from the seeds on disk at their first use and kept.
  *
- * "provider" and "buyer" are accounts 0 and 1 of identity.mnemonic, "agent:NAME" is account 0 of
- * keys/NAME.mnemonic. */
+ * "provider", "buyer" and "wallet" are accounts 0, 1 and 2 of identity.mnemonic, "agent:NAME" is
+ * account 0 of keys/NAME.mnemonic. */
 #include "basic/secp.h"
 #include "basic/secret.h"
 
@@ -21,7 +21,7 @@ int keyring_get(Keyring *k, const char *name, const Keypair **ret, const char **
 int keyring_list(Keyring *k, char ***ret);
 
 /* A mnemonic as mnemonic_parse() or mnemonic_from_entropy() gave it; errors as seed_write().
- * -EINVAL also for "buyer", which comes with "provider". */
+ * -EINVAL also for "buyer" and "wallet", which come with "provider". */
 int keyring_store(Keyring *k, const char *name, const Secret *mnemonic, bool replace, int64_t now,
                 const char **reterr);
 int keyring_may_store(Keyring *k, const char *name, bool replace, const char **reterr);

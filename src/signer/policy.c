@@ -29,6 +29,11 @@ static const struct {
         { PEER_HOST,     "agent:*",  SIGN,    0,              NIP42_AUTH - 1 },
         { PEER_HOST,     "agent:*",  SIGN,    NIP42_AUTH + 1, UINT16_MAX     },
         { PEER_HOST,     "agent:*",  ENCRYPT, 0,              0              },
+
+        { PEER_WALLET,   "wallet",   SIGN,    9734,           9734           }, /* zap requests */
+        { PEER_WALLET,   "wallet",   SIGN,    13194,          13194          }, /* NIP-47: what it can */
+        { PEER_WALLET,   "wallet",   SIGN,    23195,          23197          }, /* answers, news */
+        { PEER_WALLET,   "wallet",   ENCRYPT, 0,              0              },
 };
 /* clang-format on */
 

@@ -1,8 +1,8 @@
 #pragma once
 /* Policy: who may do what with which key. The table in policy.c is the whole truth.
  *
- * Key names: "provider" and "buyer" are accounts 0 and 1 of the identity; "agent:NAME" is an
- * agent's own seed. */
+ * Key names: "provider", "buyer" and "wallet" are accounts 0, 1 and 2 of the identity; "agent:NAME"
+ * is an agent's own seed. */
 #include "bus/peer.h"
 
 bool policy_may_manage(PeerRole role);               /* make, import, list */

@@ -117,7 +117,7 @@ def test_made_words_come_through_the_pipe_and_are_kept_for_the_owner_alone(signe
     pubkey = answer["ok"][0]
     assert len(pubkey) == 64 and signer.ask("PublicKey", "s", ("provider",)) == {"ok": (pubkey,)}
     (keys,) = signer.ask("Keys")["ok"]
-    assert [name for name, _ in keys] == ["provider", "buyer"] and keys[0][1] == pubkey != keys[1][1]
+    assert [name for name, _ in keys] == ["provider", "buyer", "wallet"] and keys[0][1] == pubkey != keys[1][1]
     assert signer.restart().ask("PublicKey", "s", ("provider",)) == {"ok": (pubkey,)}
 
 

@@ -172,9 +172,9 @@ static void agents_have_seeds_of_their_own(void **state) {
                         "ed6b4c4479c2a9a74dc2fb0757163e25dc0a4e13407263952bfc6c56525f5cfd");
         assert_int_equal(store(w, "provider", abandon, false), 0);
         assert_int_equal(keyring_list(w->keyring, &list), 0);
-        assert_int_equal(strv_length(list), 3);
+        assert_int_equal(strv_length(list), 4);
         assert_true(strv_contains(list, "provider") && strv_contains(list, "buyer") &&
-                        strv_contains(list, "agent:ada"));
+                        strv_contains(list, "wallet") && strv_contains(list, "agent:ada"));
 }
 
 static void names_that_are_none_are_refused(void **state) {

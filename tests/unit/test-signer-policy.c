@@ -47,6 +47,22 @@ static void the_owner_manages_and_nobody_else_does(_unused_ void **state) {
         assert_false(policy_may_encrypt(PEER_OWNER, "provider"));
 }
 
+static void the_wallet_answers_with_its_own_key(_unused_ void **state) {
+        static const uint16_t allowed[] = { 9734, 13194, 23195, 23196, 23197 };
+        static const uint16_t refused[] = { 0, 1, 5, 5000, 6970, 7000, 9735, 22242, 23194, 23198 };
+
+        for (size_t i = 0; i < ELEMENTSOF(allowed); i++)
+                assert_true(policy_may_sign(PEER_WALLET, "wallet", allowed[i]));
+        for (size_t i = 0; i < ELEMENTSOF(refused); i++)
+                assert_false(policy_may_sign(PEER_WALLET, "wallet", refused[i]));
+        assert_true(policy_may_encrypt(PEER_WALLET, "wallet"));
+        assert_false(policy_may_use(PEER_WALLET, "provider"));
+        assert_false(policy_may_use(PEER_WALLET, "buyer"));
+        assert_false(policy_may_use(PEER_WALLET, "agent:ada"));
+        assert_false(policy_may_use(PEER_PROVIDER, "wallet"));
+        assert_false(policy_may_use(PEER_HOST, "wallet"));
+}
+
 static void everybody_else_may_nothing(_unused_ void **state) {
         static const PeerRole others[] = { PEER_PERSON, PEER_STORE, PEER_SIGNER, PEER_WALLET };
 
@@ -63,6 +79,7 @@ int main(void) {
                 cmocka_unit_test(the_relay_only_logs_in_with_any_key),
                 cmocka_unit_test(the_host_buys_and_speaks_for_agents),
                 cmocka_unit_test(the_owner_manages_and_nobody_else_does),
+                cmocka_unit_test(the_wallet_answers_with_its_own_key),
                 cmocka_unit_test(everybody_else_may_nothing),
         };
 
