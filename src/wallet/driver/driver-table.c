@@ -2,6 +2,10 @@
 #include "driver.h"
 
 static const DriverClass *const classes[] = {
+        &driver_phoenixd,
+        &driver_lnd,
+        &driver_cln,
+        &driver_lnbits,
         NULL,
 };
 
