@@ -206,6 +206,44 @@ static const char schema_purchases[] =
                 "CREATE INDEX purchases_open ON purchases (id) WHERE status IN"
                 " ('asking', 'unpaid', 'paying', 'paid');";
 
+/* What became of requests; table-why.c. */
+static const char schema_why[] = "CREATE TABLE why_counts ("
+                                 " hour INTEGER NOT NULL,"
+                                 " relay TEXT NOT NULL,"
+                                 " kind INTEGER NOT NULL,"
+                                 " verdict TEXT NOT NULL,"
+                                 " requests INTEGER NOT NULL,"
+                                 " PRIMARY KEY (hour, relay, kind, verdict)"
+                                 ") STRICT, WITHOUT ROWID;"
+                                 "CREATE TABLE why_bids ("
+                                 " hour INTEGER NOT NULL,"
+                                 " kind INTEGER NOT NULL,"
+                                 " percent INTEGER NOT NULL," /* of the price, at least */
+                                 " requests INTEGER NOT NULL,"
+                                 " PRIMARY KEY (hour, kind, percent)"
+                                 ") STRICT, WITHOUT ROWID;"
+                                 "CREATE TABLE why_events ("
+                                 " seq INTEGER PRIMARY KEY,"
+                                 " id TEXT NOT NULL UNIQUE,"
+                                 " seen_at INTEGER NOT NULL,"
+                                 " relay TEXT NOT NULL,"
+                                 " kind INTEGER NOT NULL,"
+                                 " verdict TEXT NOT NULL,"
+                                 " reason TEXT,"
+                                 " class TEXT,"
+                                 " backend TEXT,"
+                                 " model TEXT,"
+                                 " bid_msats INTEGER,"
+                                 " price_msats INTEGER,"
+                                 " wait_ms INTEGER,"
+                                 " run_ms INTEGER"
+                                 ") STRICT;"
+                                 "CREATE TABLE why_batches ("
+                                 " one INTEGER PRIMARY KEY CHECK (one = 1),"
+                                 " source TEXT NOT NULL,"
+                                 " number INTEGER NOT NULL"
+                                 ") STRICT;";
+
 const SqlMigration schema[] = {
         { "jobs", schema_jobs },
         { "money", schema_money },
@@ -213,5 +251,6 @@ const SqlMigration schema[] = {
         { "settings", schema_settings },
         { "regtest", schema_regtest },
         { "purchases", schema_purchases },
+        { "why", schema_why },
 };
 const size_t schema_n = ELEMENTSOF(schema);

@@ -6,6 +6,7 @@
 #include "regtest-bus.h"
 #include "request.h"
 #include "store.h"
+#include "why-bus.h"
 
 #define BATCH_MAX      4096
 #define LIST_MAX       1000
@@ -447,6 +448,7 @@ const BusObject store_objects[] = {
         { BUS_STORE_SERVICE, store_service_vtable, true },
         { BUS_STORE_REGTEST, store_regtest_vtable, true },
         { BUS_STORE_PURCHASES, purchase_vtable, true },
+        { BUS_STORE_WHY, store_why_vtable, true },
         { 0 },
 };
 /* clang-format on */

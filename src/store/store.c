@@ -126,6 +126,8 @@ static int store_open(Store *s) {
                 r = setting_table_new(s->db, &s->settings);
         if (r >= 0)
                 r = regtest_table_new(s->db, &s->regtest);
+        if (r >= 0)
+                r = why_table_new(s->db, &s->why);
         if (r < 0)
                 return service_fail(s->service, exit_code_of(r), r,
                                 "The database \"%s\" cannot be used: %s (%s).", s->path,
@@ -176,6 +178,7 @@ Store *store_free(Store *s) {
         s->purchases = purchase_table_free(s->purchases);
         s->settings = setting_table_free(s->settings);
         s->regtest = regtest_table_free(s->regtest);
+        s->why = why_table_free(s->why);
         s->db = sql_close(s->db);
         closep(&s->lock);
         free(s->path);

@@ -8,6 +8,7 @@
 #include "table-purchase.h"
 #include "table-regtest.h"
 #include "table-setting.h"
+#include "table-why.h"
 
 typedef struct Store {
         Service *service;
@@ -20,6 +21,7 @@ typedef struct Store {
         PurchaseTable *purchases;
         SettingTable *settings;
         RegtestTable *regtest;
+        WhyTable *why;
         Backup *backup;
         sd_bus_message *backup_request;
         struct Answer *redone; /* lazy requests whose commit failed; store-bus.c */

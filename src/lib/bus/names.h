@@ -17,7 +17,8 @@
 #define BUS_RELAY_SERVICE       BUS_RELAY ".Service"
 #define BUS_WALLET_SERVICE      BUS_WALLET ".Service"
 #define BUS_STORE_REGTEST       BUS_STORE ".Regtest" /* for the wallet alone */
-#define BUS_STORE_WALLET        BUS_STORE ".Wallet"  /* the books; only the wallet writes them */
+#define BUS_STORE_WHY           BUS_STORE ".Why"
+#define BUS_STORE_WALLET        BUS_STORE ".Wallet" /* the books; only the wallet writes them */
 
 #define BUS_ERROR               BUS_PREFIX "Error."
 #define BUS_ERROR_NOT_ALLOWED   BUS_ERROR "NotAllowed" /* the caller's role may not do this */

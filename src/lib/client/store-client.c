@@ -607,6 +607,10 @@ StoreClient *store_client_free(StoreClient *c) {
         return mfree(c);
 }
 
+BusClient *store_client_bus(StoreClient *c) {
+        return c->bus;
+}
+
 size_t store_client_n_waiting(const StoreClient *c) {
         return c->n_waiting;
 }

@@ -15,6 +15,7 @@ int store_client_new(sd_event *event, const char *socket_path, StoreClient **ret
 StoreClient *store_client_free(StoreClient *c); /* lets go of all calls; nothing is called back */
 DEFINE_CLEANUP(StoreClient, store_client_free)
 size_t store_client_n_waiting(const StoreClient *c);
+struct BusClient *store_client_bus(StoreClient *c); /* for what asks by the same connection */
 /* It is back after a connection was lost. Lazy moves of its last second may be lost with it.
  * Nothing may be freed in the callback. */
 void store_client_on_return(StoreClient *c, void (*returned)(void *userdata), void *userdata);
