@@ -30,14 +30,20 @@ static bool on_request(Provider *p, const RelayEvent *e) {
         int r;
 
         job = map_get(&p->jobs, event_id(e->event), 32);
-        if (job && (job->stored || job->seq > 0))
+        if (job && (job->stored || job->seq > 0)) {
+                tally_count(&p->tally, provider_now(p), e->relay, event_kind(e->event),
+                                verdict_name(VERDICT_DUPLICATE));
                 return false; /* on disk, or its first delivery is not finished before that */
+        }
         if (job) {
                 job->seq = e->seq;
                 return true;
         }
-        if (job_request_parse(e->event, &request, &reason) < 0)
+        if (job_request_parse(e->event, &request, &reason) < 0) {
+                tally_count(&p->tally, provider_now(p), e->relay, event_kind(e->event),
+                                verdict_name(VERDICT_UNREADABLE));
                 return false;
+        }
 
         r = job_new(p, request, e->relay, &job);
         if (r < 0) {

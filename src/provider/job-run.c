@@ -76,10 +76,11 @@ static Step job_encrypt(Job *job, const char *content) {
 static Step job_work(Job *job);
 
 static void on_work_done(int error, const char *reason, const char *content, size_t size,
-                _unused_ const WorkUsage *usage, void *userdata) {
+                const WorkUsage *usage, void *userdata) {
         Job *job = userdata;
         Step s;
 
+        job_note_usage(job, usage);
         if (error == -ECONNRESET && job->n_breakdowns++ < BREAKDOWNS_MAX)
                 s = job_work(job); /* it keeps its slot */
         else if (error < 0)
@@ -123,6 +124,7 @@ static void job_take_slot(Job *job) {
 Step job_run(Flow *f) {
         Job *job = flow_job(f);
 
+        job_note_started(job);
         if (!job->work->small)
                 job_take_slot(job);
         job_tell(job, JOB_STATUS_PROCESSING, NULL);

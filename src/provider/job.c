@@ -23,7 +23,6 @@
 #include <stdio.h>
 
 #include "answer-relays.h"
-#include "basic/fault.h"
 #include "basic/log.h"
 #include "basic/text.h"
 #include "provider.h"
@@ -34,13 +33,9 @@ static Step job_await_payment(Flow *f);
 static Step job_await_turn(Flow *f);
 static Step job_refuse(Flow *f);
 static Step job_tell_failure(Flow *f);
+static Step job_tell_drop(Flow *f);
 
 #define PUBLISH_AGAIN MIN_ /* at first; longer each time */
-#define WRITES_MAX    3    /* of a job that is not on disk yet; then it is refused */
-
-/* Of one that is: at first, longer each time, and at last. */
-#define WRITE_AGAIN     SEC
-#define WRITE_AGAIN_MAX MIN_
 
 /* clang-format off */
 static const FlowState job_states[_JOB_STATE_MAX] = {
@@ -48,19 +43,18 @@ static const FlowState job_states[_JOB_STATE_MAX] = {
         [JOB_RECEIVED]   = { "received",   job_receive,       MIN_,          JOB_REFUSED,    JOB_REFUSED,    B(JOB_RECEIVED) | B(JOB_PRICED) | B(JOB_FAILED) | B(JOB_EXPIRED), false },
         [JOB_PRICED]     = { "priced",     job_price,         0,             0,              JOB_REFUSED,    B(JOB_QUEUED) | B(JOB_FAILED),                  false },
         [JOB_UNPAID]     = { "unpaid",     job_await_payment, 15 * MIN_,     JOB_EXPIRED,    JOB_FAILED,     B(JOB_QUEUED) | B(JOB_CANCELLED),               true  },
-        [JOB_QUEUED]     = { "queued",     job_await_turn,    0,             0,              JOB_FAILED,     B(JOB_RUNNING) | B(JOB_REFUSED) | B(JOB_CANCELLED), true },
+        [JOB_QUEUED]     = { "queued",     job_await_turn,    0,             0,              JOB_FAILED,     B(JOB_RUNNING) | B(JOB_REFUSED) | B(JOB_CANCELLED) | B(JOB_OWED), true },
         [JOB_RUNNING]    = { "running",    job_run,           5 * MIN_,      JOB_FAILED,     JOB_FAILED,     B(JOB_PUBLISHING) | B(JOB_CANCELLED) | B(JOB_OWED), false },
         [JOB_PUBLISHING] = { "publishing", job_publish,       PUBLISH_AGAIN, JOB_PUBLISHING, JOB_FAILED,     B(JOB_COMPLETED),                               true  },
         [JOB_OWED]       = { "owed",       NULL,              0,             0,              JOB_FAILED,     B(JOB_COMPLETED),                               true  },
         [JOB_COMPLETED]  = { "completed",  .final = true, .durable = true },
         [JOB_FAILED]     = { "failed",     job_tell_failure,  .final = true, .durable = true },
         [JOB_EXPIRED]    = { "expired",    .final = true, .durable = true },
-        [JOB_CANCELLED]  = { "cancelled",  .final = true, .durable = true },
+        [JOB_CANCELLED]  = { "cancelled",  job_tell_drop,    .final = true, .durable = true },
         [JOB_REFUSED]    = { "refused",    job_refuse,        .final = true },
 };
 /* clang-format on */
 
-static int job_record(Flow *f);
 static uint64_t job_deadline(Flow *f);
 static void job_changed(Flow *f, int from);
 static void job_done(Flow *f);
@@ -167,6 +161,7 @@ static Step job_receive(Flow *f) {
         if (limits.known)
                 limits.age_max = INT64_MAX;
 
+        job->asked_msat = limits.price_msat;
         job->verdict = admission(job->request, &limits, provider_now(job->provider));
         if ((job->verdict == VERDICT_SEALED || job->verdict == VERDICT_ACCEPTED) &&
                         !keeps_pace(job, &limits))
@@ -233,6 +228,8 @@ void job_enter_queue(Job *job) {
                 queue_push(&p->small, &job->queue, job->class, NULL);
         else
                 queue_push(&p->queue, &job->queue, job->class, &job->customer->lanes[job->class]);
+        job_note_queued(job);
+        job_tell_place(job);
         provider_want_turn(p);
 }
 
@@ -286,6 +283,21 @@ bool job_cancel(Job *job, uint64_t seq) {
         return taken;
 }
 
+int job_drop(Job *job) {
+        JobState s = (JobState) job->flow.state;
+
+        if (s != JOB_UNPAID && s != JOB_QUEUED && s != JOB_RUNNING)
+                return -EBUSY;
+
+        job->dropped = true;
+        job_leave_queue(job);
+        job_release_slot(job);
+        job->work = work_free(job->work);
+        flow_drive(&job->flow,
+                        flow_go(s != JOB_UNPAID && job->price_msat > 0 ? JOB_OWED : JOB_CANCELLED));
+        return 0;
+}
+
 /* ---- the ends */
 
 void job_tell(Job *job, JobStatus status, const char *text) {
@@ -306,7 +318,7 @@ void job_tell(Job *job, JobStatus status, const char *text) {
                 feedback_send(&doors, d, job->relays);
 }
 
-static const char *job_reason(const Job *job) {
+const char *job_reason(const Job *job) {
         if (job->verdict != VERDICT_ACCEPTED)
                 return job->reason ?: verdict_text(job->verdict);
         return job->flow.reason;
@@ -329,135 +341,15 @@ static Step job_tell_failure(Flow *f) {
         return flow_wait();
 }
 
-/* ---- what the flow asks for */
-
-/* Crash tests kill us before a state is written down, and before it is acted upon. */
-static int job_fault(const Job *job, const char *moment) {
-        char name[48];
-
-        (void) snprintf(name, sizeof(name), "job.%s.%s", flow_state_name(&job->flow), moment);
-        return fault(name);
-}
-
-static void job_recorded(Job *job, int error) {
-        job->n_writes = 0;
-        if (error >= 0) {
-                job->stored = true;
-                error = job_fault(job, "after");
-        }
-        if (job->seq > 0 && error >= 0)
-                provider_finish(job->provider, TAKE(job->seq, 0));
-        flow_recorded(&job->flow, error);
-}
-
-static int job_write(Job *job);
-
-static int on_rewrite(sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
-        Job *job = userdata;
-
-        if (job_write(job) >= 0)
-                job->rewrite = sd_event_source_disable_unref(job->rewrite);
-        else if (sd_event_source_set_time_relative(s, WRITE_AGAIN_MAX) >= 0)
-                (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
-        return 0;
-}
-
-static bool write_later(Job *job) {
-        unsigned n = job->n_writes - WRITES_MAX;
-        usec_t pause = n < 6 ? WRITE_AGAIN << n : WRITE_AGAIN_MAX;
-
-        log_debug("Job %.12s waits for the disk.", job_id(job));
-        return sd_event_add_time_relative(job->provider->event, &job->rewrite, CLOCK_BOOTTIME,
-                               pause, pause / 8, on_rewrite, job) >= 0;
-}
-
-/* A disk that failed once may well take the next commit. A job that is on disk already waits until
- * it does: what was worked out is not thrown away, and nobody hears of an end that is not written
- * down. */
-static bool write_again(Job *job, int verdict) {
-        if (verdict == -EINVAL || verdict == -E2BIG || verdict == -EALREADY || verdict == -ENOENT ||
-                        verdict == -EUCLEAN)
-                return false; /* another try would be answered in the same way */
-        if (job->n_writes < WRITES_MAX)
-                return job_write(job) >= 0;
-        return job->stored && write_later(job);
-}
-
-/* The store has it already, in another state than the one we are about to add: it was served in an
- * earlier life. "queued" is our own call, repeated after its answer was lost, or the job that was
- * read at the start. */
-static void on_added(int verdict, const char *text, void *userdata) {
-        Job *job = userdata;
-
-        if (verdict < 0 && write_again(job, verdict))
-                return;
-        if (verdict < 0) {
-                log_warning("Job %.12s could not be stored: %s.", job_id(job), text);
-                job->verdict = VERDICT_TROUBLE;
-        }
-        if (verdict == 1 && !streq(text, job_state_name(JOB_QUEUED)) && !job->stored) {
-                job->verdict = VERDICT_DUPLICATE;
-                flow_drive(&job->flow, flow_go(JOB_REFUSED));
-        }
-        job_recorded(job, MIN(verdict, 0));
-}
-
-static int job_add(Job *job) {
-        const StoreJob row = {
-                .id = job_id(job),
-                .kind = event_kind(job->request->event),
-                .customer = event_pubkey_hex(job->request->event),
-                .request = event_json(job->request->event, NULL),
-                .relay = job->relay,
-                .state = flow_state_name(&job->flow),
-                .price_msat = job->price_msat,
-                .created_at = event_created_at(job->request->event),
-        };
-
-        return store_add_job(job->provider->store, &row, on_added, job, &job->store_call);
-}
-
-static void on_moved(int verdict, const char *text, void *userdata) {
-        Job *job = userdata;
-
-        if (verdict < 0 && write_again(job, verdict))
-                return;
-        /* -EALREADY: it has ended in an earlier life; the store never takes that back. */
-        if (verdict < 0)
-                log_warning("Job %.12s could not be moved to %s: %s.", job_id(job),
-                                flow_state_name(&job->flow), text);
-        job_recorded(job, MIN(verdict, 0));
-}
-
-static int job_move(Job *job) {
-        JobState s = (JobState) job->flow.state;
-        const StoreMove move = {
-                .id = job_id(job),
-                .state = job_state_name(s),
-                .result = s == JOB_PUBLISHING ? event_json(job->result, NULL) : NULL,
-                .error = s == JOB_FAILED ? job_reason(job) : NULL,
-                .lazy = s == JOB_COMPLETED, /* lost, it is published once more, and taken at once */
-        };
-
-        return store_move_job(job->provider->store, &move, on_moved, job, &job->store_call);
-}
-
-static int job_write(Job *job) {
-        job->n_writes++;
-        return job->flow.state == JOB_QUEUED ? job_add(job) : job_move(job);
-}
-
-static int job_record(Flow *f) {
+static Step job_tell_drop(Flow *f) {
         Job *job = flow_job(f);
-        int r;
 
-        r = job_fault(job, "before");
-        if (r < 0)
-                return r;
-        if (f->state != JOB_QUEUED && !job->stored)
-                return 1; /* what was never written needs no end */
-        return job_write(job);
+        if (job->dropped)
+                job_tell(job, JOB_STATUS_ERROR, _("This provider's owner cancelled the job."));
+        return flow_wait();
 }
+
+/* ---- what the flow asks for */
 
 static uint64_t job_deadline(Flow *f) {
         Job *job = flow_job(f);
@@ -490,6 +382,10 @@ static void job_changed(Flow *f, int from) {
         log_debug("Job %.12s: %s -> %s", job_id(job), job_states[from].name, flow_state_name(f));
         if (from == JOB_RUNNING && f->state != JOB_RUNNING)
                 job_release_slot(job);
+        if (f->state == JOB_UNPAID || f->state == JOB_QUEUED)
+                job_note_verdict(job, "");
+        if (f->state == JOB_REFUSED)
+                job_note_verdict(job, job_reason(job));
 }
 
 static void job_done(Flow *f) {
@@ -497,6 +393,7 @@ static void job_done(Flow *f) {
         Provider *p = job->provider;
 
         log_end(job);
+        job_note_end(job, job->flow.state == JOB_FAILED ? job_reason(job) : "");
         if (job->seq > 0)
                 provider_finish(p, TAKE(job->seq, 0));
         (void) job_free(job);
@@ -535,6 +432,7 @@ int job_new(Provider *p, JobRequest *request, const char *relay, Job **ret) {
 }
 
 void job_start(Job *job) {
+        job->fresh = true;
         (void) flow_start(&job->flow, &job_table, job->provider->event, JOB_RECEIVED);
 }
 
@@ -594,5 +492,7 @@ Job *job_free(Job *job) {
         (void) strv_free(job->relays);
         (void) strv_free(job->refused);
         free(job->relay);
+        free(job->backend);
+        free(job->model);
         return mfree(job);
 }

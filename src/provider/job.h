@@ -43,16 +43,21 @@ typedef struct Job {
         QueueClass class;
         Event *result;
         int64_t price_msat;
+        int64_t asked_msat; /* what it was to cost when it was decided about */
         Verdict verdict;
         const char *reason; /* instead of the verdict's own text; static */
         unsigned n_breakdowns, n_published, n_writes;
-        char **refused;     /* the relays that do not want the result */
-        bool stored;        /* its row exists */
-        bool paced;         /* it was counted against its customer's pace */
-        bool unpaid;        /* it is counted among those that nobody has paid for */
-        bool has_slot;      /* of its backend */
-        bool gathered;      /* the task has its inputs */
-        Customer *customer; /* NULL: not counted among its jobs */
+        char **refused; /* the relays that do not want the result */
+        bool stored;    /* its row exists */
+        bool fresh;     /* nothing has been decided about it yet, in any life */
+        bool dropped;   /* by the provider's owner */
+        bool paced;     /* it was counted against its customer's pace */
+        bool unpaid;    /* it is counted among those that nobody has paid for */
+        bool has_slot;  /* of its backend */
+        bool gathered;  /* the task has its inputs */
+        usec_t queued_at, started_at, worked_at; /* CLOCK_BOOTTIME; 0: not yet */
+        char *backend, *model;                   /* that did the work; NULL */
+        Customer *customer;                      /* NULL: not counted among its jobs */
         StoreCall *store_call;
         sd_event_source *rewrite; /* the disk did not take the state; it is asked again then */
         SignerCall *signer_call;
@@ -71,6 +76,9 @@ void job_run_now(Job *job); /* its turn has come */
 /* Its customer does not want it any more. True: the delivery of that wish is finished with when the
  * end is on disk. */
 bool job_cancel(Job *job, uint64_t seq);
+/* The provider's owner does not want it; its customer hears so. -EBUSY: its result is on the way.
+ */
+int job_drop(Job *job);
 void job_outcome(Job *job, const char *relay, RelayVerdict verdict, const char *message);
 
 const char *job_state_name(JobState s);
@@ -82,8 +90,19 @@ Verdict job_understand(Job *job); /* job-input.c */
 bool job_needs_inputs(const Job *job);
 int job_gather(Job *job); /* ends in job_enter_queue(), or the job has failed */
 void job_enter_queue(Job *job);
-Step job_run(Flow *f);     /* job-run.c */
-Step job_publish(Flow *f); /* job-publish.c */
+/* job-story.c: what became of it, once each; `reason` is for people, "". */
+void job_note_verdict(Job *job, const char *reason);
+void job_note_queued(Job *job);
+void job_note_started(Job *job);
+void job_note_usage(Job *job, const WorkUsage *usage); /* NULL: nothing is known */
+void job_note_end(Job *job, const char *reason);
+/* Where it waits, and how long until it is done; false: it does not wait for a slot. */
+bool job_estimate(const Job *job, size_t *ret_position, usec_t *ret_wait);
+void job_tell_place(Job *job);          /* to its customer, where it is worth it */
+int job_record(Flow *f);                /* job-write.c */
+const char *job_reason(const Job *job); /* of its end, for people */
+Step job_run(Flow *f);                  /* job-run.c */
+Step job_publish(Flow *f);              /* job-publish.c */
 Job *flow_job(Flow *f);
 void job_release_slot(Job *job);
 /* Feedback on the way that nothing waits for. */

@@ -253,6 +253,7 @@ void provider_end_drain(Provider *p) {
                 return;
 
         p->withdrawing = true;
+        tally_flush(&p->tally);
         p->retry = sd_event_source_disable_unref(p->retry);
         if (!announcer_withdraw(
                             &p->announcer, &a, p->pubkey_hex, provider_now(p), on_withdrawn, p) ||

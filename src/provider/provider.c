@@ -245,6 +245,9 @@ static int open_clients(Provider *p, const ProviderSockets *sockets) {
         if (r < 0)
                 return r;
 
+        r = tally_init(&p->tally, p->event, p->store);
+        if (r < 0)
+                return r;
         store_client_on_return(p->store, on_store_returned, p);
         p->announcer = (Announcer){ .signer = p->signer, .relay = p->relay };
         return 0;
@@ -268,6 +271,7 @@ int provider_new(sd_event *event, const Config *config, const ProviderSockets *s
         map_init(&p->results, JOBS_MAX);
         customers_init(&p->customers, JOBS_MAX);
         pace_init(&p->pace, PACES_MAX);
+        durations_init(&p->durations);
         read_standings(p);
 
         r = sd_event_add_defer(event, &p->turn, on_turn, p);
@@ -304,6 +308,7 @@ Provider *provider_free(Provider *p) {
         kind_table_done(&p->kind_table);
         announcer_done(&p->announcer);
         feedback_done(&p->feedback);
+        tally_done(&p->tally);
         p->store_call = store_call_free(p->store_call);
         p->signer_call = signer_call_free(p->signer_call);
         p->store = store_client_free(p->store);
@@ -315,6 +320,7 @@ Provider *provider_free(Provider *p) {
         map_done(&p->results);
         customers_done(&p->customers);
         pace_done(&p->pace);
+        durations_done(&p->durations);
         keyset_done(&p->agents);
         keyset_done(&p->allow);
         keyset_done(&p->deny);

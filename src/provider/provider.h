@@ -2,9 +2,11 @@
 /* Provider: takes requests while it is online, and owns the jobs. */
 #include "announce.h"
 #include "backend.h"
+#include "estimate.h"
 #include "feedback.h"
 #include "inbox.h"
 #include "job.h"
+#include "tally.h"
 
 #define PROVIDER_KEY          "provider"
 #define PROVIDER_SUBSCRIPTION "jobs"
@@ -51,6 +53,8 @@ struct Provider {
         Queue small; /* work that needs none, and waits for no slot */
         Customers customers;
         Pace pace;
+        Tally tally;
+        Durations durations;
         size_t n_unpaid; /* open jobs that nobody has paid for */
         KeySet agents, allow, deny;
         Inbox inbox;

@@ -42,6 +42,8 @@ static struct World {
         Asked asked[ASKED_MAX];
         size_t n_asked;
         char trail[4096];
+        uint64_t counted;  /* requests, in what the store was told of them */
+        char stories[256]; /* the verdicts of those that were told one by one */
         Event *published[32];
         size_t n_published;
         int verdict; /* of the store */
@@ -172,6 +174,22 @@ int store_get_setting(_unused_ StoreClient *c, _unused_ const char *name, store_
                 void *userdata, StoreCall **ret) {
         ask(answer_setting, userdata, ret)->done.setting = done;
         return 0;
+}
+
+/* What became of requests: noted, and never answered. */
+
+int why_client_count(_unused_ StoreClient *c, const WhyBatch *b, _unused_ why_counted_t done,
+                _unused_ void *userdata, _unused_ WhyCall **ret) {
+        for (size_t i = 0; i < b->n_counts; i++)
+                world.counted += b->counts[i].n;
+        for (size_t i = 0; i < b->n_requests; i++)
+                (void) strncat(world.stories, b->requests[i].verdict,
+                                sizeof(world.stories) - strlen(world.stories) - 1);
+        return 0;
+}
+
+WhyCall *why_call_free(_unused_ WhyCall *call) {
+        return NULL;
 }
 
 /* ---- the signer */

@@ -472,6 +472,8 @@ static void a_drain_finishes_what_runs_and_withdraws(_unused_ void **state) {
         assert_string_equal(world.trail, "unsubscribe\ndraining\nack\npublish 7000 error\n"
                                          "publish 31990  durable\npublish 5  durable\noffline\n");
         assert_null(event_tag_value(published(31990), "k"));
+        assert_int_equal(world.counted, 2);
+        assert_string_equal(world.stories, "offline"); /* the other one has not ended */
         assert_int_equal(world.provider->state, PROVIDER_OFFLINE);
         assert_false(provider_is_busy(world.provider));
         assert_int_equal(map_size(&world.provider->jobs), 1); /* its result is in the outbox */
