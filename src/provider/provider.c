@@ -24,11 +24,19 @@ int64_t provider_now(const Provider *p) {
         return (int64_t) (usec / SEC);
 }
 
+static void tell_backends(const Provider *p, bool online) {
+        for (size_t i = 0; i < p->n_backends; i++)
+                if (p->backends[i]->class->online)
+                        p->backends[i]->class->online(p->backends[i], online);
+}
+
 void provider_set_state(Provider *p, ProviderState s) {
         if (p->state == s)
                 return;
 
         p->state = s;
+        if (s != PROVIDER_DRAINING)
+                tell_backends(p, s == PROVIDER_ONLINE);
         if (s == PROVIDER_ONLINE)
                 log_event(LOG_NOTICE, LOG_ID_ONLINE, NULL, "The provider is online.");
         if (s == PROVIDER_OFFLINE)
@@ -42,7 +50,8 @@ Backend *provider_backend(Provider *p, uint16_t kind) {
         const Kind *k = kind_table_find(&p->kind_table, kind);
 
         for (size_t i = 0; k && k->work != KIND_WORK_REQUEST && i < p->n_backends; i++)
-                if (p->backends[i]->class->asks_models)
+                if (p->backends[i]->class->asks_models &&
+                                p->backends[i]->class->serves(p->backends[i], k->work))
                         return p->backends[i];
         for (size_t i = 0; i < p->n_backends; i++)
                 for (size_t n = 0; n < p->backends[i]->class->n_kinds; n++)
@@ -214,6 +223,20 @@ static void choose_kinds(Provider *p) {
         }
 }
 
+static void on_backend_wake(_unused_ Backend *b, void *userdata) {
+        provider_want_turn(userdata);
+}
+
+/* Models came or went. */
+static void on_backend_changed(_unused_ Backend *b, void *userdata) {
+        Provider *p = userdata;
+
+        choose_kinds(p);
+        if (p->state == PROVIDER_ONLINE)
+                provider_come_online(p);
+        provider_want_turn(p);
+}
+
 static int open_backends(Provider *p) {
         for (size_t i = 0; backend_classes[i]; i++) {
                 int r;
@@ -222,6 +245,10 @@ static int open_backends(Provider *p) {
                 r = backend_classes[i]->open(p->event, p->config, &p->backends[p->n_backends]);
                 if (r < 0)
                         return r;
+                p->backends[p->n_backends]->changed = on_backend_changed;
+                p->backends[p->n_backends]->wake = on_backend_wake;
+                p->backends[p->n_backends]->userdata = p;
+                p->router = p->router ?: router_of(p->backends[p->n_backends]);
                 p->n_backends++;
         }
         choose_kinds(p);

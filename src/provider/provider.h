@@ -7,6 +7,7 @@
 #include "inbox.h"
 #include "job.h"
 #include "tally.h"
+#include "router.h"
 
 #define PROVIDER_KEY          "provider"
 #define PROVIDER_SUBSCRIPTION "jobs"
@@ -43,6 +44,7 @@ struct Provider {
 
         Backend *backends[PROVIDER_BACKENDS_MAX];
         size_t n_backends;
+        Router *router; /* the one of them that asks models */
         KindTable kind_table;
         uint16_t kinds[PROVIDER_KINDS_MAX]; /* that are served */
         size_t n_kinds;

@@ -21,6 +21,8 @@ typedef enum Verdict {
         VERDICT_TOO_HARD,
         VERDICT_TOO_CHEAP,
         VERDICT_NO_WALLET,
+        VERDICT_NO_BACKEND,    /* nobody is there to do it now */
+        VERDICT_UNKNOWN_MODEL, /* nor will the model be here */
         VERDICT_OVER_QUOTA,
         VERDICT_TOO_FAST,
         VERDICT_QUEUE_FULL,

@@ -105,6 +105,10 @@ bool json_is_null(const Json *j) {
         return !j;
 }
 
+bool json_is_number(const Json *j) {
+        return json_object_is_type(j, json_type_int) || json_object_is_type(j, json_type_double);
+}
+
 size_t json_array_size(const Json *j) {
         return json_is_array(j) ? json_object_array_length(j) : 0;
 }
@@ -335,4 +339,12 @@ int json_write_string(Buffer *b, const char *s, size_t size) {
         b->size = (size_t) (json_put_string(b->data + b->size, s, size) - b->data);
         b->data[b->size] = 0;
         return 0;
+}
+
+int json_write(Buffer *b, const Json *j) {
+        size_t size = 0;
+        const char *text = json_object_to_json_string_length(writable(j),
+                        JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+
+        return text ? buffer_add(b, text, size) : -ENOMEM;
 }

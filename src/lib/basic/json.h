@@ -19,6 +19,7 @@ bool json_is_object(const Json *j);
 bool json_is_array(const Json *j);
 bool json_is_string(const Json *j);
 bool json_is_null(const Json *j);
+bool json_is_number(const Json *j);
 
 size_t json_array_size(const Json *j);
 Json *json_array_at(const Json *j, size_t i);   /* NULL behind the end and for null */
@@ -59,4 +60,5 @@ int json_read(const Json *j, const JsonField *fields, size_t n_fields, void *bas
 /* Writing: NIP-01's escapes, which are also JSON's; C0 controls as \u00xx, all else verbatim. */
 int json_write_string(Buffer *b, const char *s, size_t size); /* with the quotes */
 size_t json_string_size(const char *s, size_t size);          /* what that would take */
-char *json_put_string(char *at, const char *s, size_t size);  /* there is room; returns the end */
+int json_write(Buffer *b, const Json *j); /* a value; numbers as they were read */
+char *json_put_string(char *at, const char *s, size_t size); /* there is room; returns the end */

@@ -36,7 +36,8 @@ typedef struct BackendClass {
         const char *name;
         const uint16_t *kinds; /* what it takes as it is */
         size_t n_kinds;
-        bool asks_models; /* takes TextTasks, of whatever kind */
+        bool asks_models;                                /* takes TextTasks, of whatever kind … */
+        bool (*serves)(const Backend *b, KindWork work); /* … if it does such work here */
 
         int (*open)(sd_event *event, const Config *config, Backend **ret);
         void (*reload)(Backend *b, const Config *config);
@@ -65,6 +66,7 @@ struct Backend {
         unsigned n_used;  /* kept by the provider */
         /* What it can do is another thing now: a model came or went. Set after open(). */
         void (*changed)(Backend *b, void *userdata);
+        void (*wake)(Backend *b, void *userdata); /* who waits may be ready now */
         void *userdata;
 };
 struct Work {
