@@ -177,6 +177,14 @@ static void on_wish(int error, const char *reason, const char *value, void *user
         go_on(p);
 }
 
+/* What there is to announce is known, or late. */
+static void on_looked(RouterLook *look) {
+        Provider *p = container_of(look, Provider, look);
+
+        p->looked = true;
+        go_on(p);
+}
+
 static void go_on(Provider *p) {
         int r = 0;
 
@@ -189,7 +197,10 @@ static void go_on(Provider *p) {
         else if (!p->loaded)
                 r = store_open_jobs(
                                 p->store, p->last_loaded, PAGE, on_open_jobs, p, &p->store_call);
-        else
+        else if (router_is_new(p->router) && !p->looked) {
+                if (!p->look.router)
+                        router_look(p->router, &p->look, on_looked);
+        } else
                 provider_come_online(p);
         if (r < 0)
                 retry_later(p, "The provider could not go online", strerror(-r));

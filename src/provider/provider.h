@@ -44,7 +44,9 @@ struct Provider {
 
         Backend *backends[PROVIDER_BACKENDS_MAX];
         size_t n_backends;
-        Router *router; /* the one of them that asks models */
+        Router *router;  /* the one of them that asks models … */
+        RouterLook look; /* … at what there is, before we go online; once */
+        bool looked;
         KindTable kind_table;
         uint16_t kinds[PROVIDER_KINDS_MAX]; /* that are served */
         size_t n_kinds;

@@ -31,6 +31,7 @@ struct Router {
         RouterLook *looks;
         sd_event_source *turn;  /* somebody waits, or something changed: once in a turn */
         sd_event_source *timer; /* somebody waits for a model that is away */
+        sd_event_source *look_late;
         bool changed;
 };
 
@@ -42,7 +43,6 @@ typedef struct RouterChoice {
 /* 1: the best one that has it and was not tried; 0: none has it. */
 int router_choose(const Router *r, const char *name, KindWork work, uint64_t tried,
                 RouterChoice *ret);
-bool router_is_new(const Router *r); /* somebody was not asked yet what he has */
 void router_want_turn(Router *r);
 void router_forget_endpoint(Router *r, size_t i); /* whoever talks to it looks for another one */
 void router_serve_waiting(Router *r);

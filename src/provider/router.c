@@ -7,7 +7,7 @@
 #include "basic/log.h"
 #include "basic/text.h"
 
-#define LOOK_AGAIN_USEC (5 * SEC)
+#define LOOK_USEC (2 * SEC) /* who is later is not waited for */
 
 /* ---- names */
 
@@ -186,7 +186,7 @@ static bool router_serves(const Backend *b, KindWork work) {
         for (size_t i = 0; i < ROUTER_ENDPOINTS_MAX; i++)
                 if (r->endpoints[i] && !r->endpoints[i]->detected)
                         return true;
-        return router_can(r, work);
+        return router_is_new(r) || router_can(r, work);
 }
 
 bool router_can(const Router *r, KindWork work) {
@@ -269,6 +269,16 @@ static bool is_looking(const Router *r) {
         return false;
 }
 
+static void end_looks(Router *r) {
+        (void) sd_event_source_set_enabled(r->look_late, SD_EVENT_OFF);
+        while (r->looks) {
+                RouterLook *look = r->looks;
+
+                router_look_end(look);
+                look->done(look);
+        }
+}
+
 static int on_turn(_unused_ sd_event_source *s, void *userdata) {
         Router *r = userdata;
 
@@ -277,12 +287,13 @@ static int on_turn(_unused_ sd_event_source *s, void *userdata) {
         router_serve_waiting(r);
         if (r->backend.wake)
                 r->backend.wake(&r->backend, r->backend.userdata);
-        while (r->looks && !is_looking(r)) {
-                RouterLook *look = r->looks;
+        if (!is_looking(r))
+                end_looks(r);
+        return 0;
+}
 
-                router_look_end(look);
-                look->done(look);
-        }
+static int on_look_late(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        end_looks(userdata);
         return 0;
 }
 
@@ -311,6 +322,8 @@ void router_look(Router *r, RouterLook *look, void (*done)(RouterLook *look)) {
         look->done = done;
         look->next = r->looks;
         r->looks = look;
+        (void) sd_event_source_set_time_relative(r->look_late, LOOK_USEC);
+        (void) sd_event_source_set_enabled(r->look_late, SD_EVENT_ONESHOT);
         for (size_t i = 0; i < ROUTER_ENDPOINTS_MAX; i++)
                 if (r->endpoints[i] && (!r->online || r->endpoints[i]->state == ENDPOINT_UNKNOWN))
                         endpoint_probe(r->endpoints[i]);
@@ -478,6 +491,7 @@ static void router_close(Backend *b) {
         r->usual = config_free(r->usual);
         r->turn = sd_event_source_disable_unref(r->turn);
         r->timer = sd_event_source_disable_unref(r->timer);
+        r->look_late = sd_event_source_disable_unref(r->look_late);
         r->http = http_unref(r->http);
         r->event = sd_event_unref(r->event);
         free(r);
@@ -504,6 +518,10 @@ static int router_open(sd_event *event, const Config *config, Backend **ret) {
                 q = sd_event_add_time(event, &r->timer, CLOCK_MONOTONIC, 0, SEC, on_timer, r);
         if (q >= 0)
                 q = sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
+        if (q >= 0)
+                q = sd_event_add_time(event, &r->look_late, CLOCK_MONOTONIC, 0, 0, on_look_late, r);
+        if (q >= 0)
+                q = sd_event_source_set_enabled(r->look_late, SD_EVENT_OFF);
         if (q < 0) {
                 router_close(&r->backend);
                 return q;

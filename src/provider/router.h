@@ -16,6 +16,7 @@ Router *router_of(Backend *b); /* NULL: it is another one */
 const Endpoint *router_endpoint(const Router *r, size_t i);
 bool router_endpoint_is_free(const Router *r, size_t i);
 
+bool router_is_new(const Router *r); /* some server was not asked yet what it has */
 /* Some server is up and has a model. */
 bool router_can(const Router *r, KindWork work);
 /* What may be asked for, each once: models and their other names. */
@@ -28,8 +29,8 @@ int router_find(const Router *r, const char *name, uint32_t *ret_context, const 
 Verdict router_work_new(Router *r, const TextTask *task, Work **ret, const char **ret_reason);
 void router_work_pause(Work *w, bool pause);
 
-/* Asks all servers which were not asked lately, and says when their answers are there: at once
- * where they are. Cancelled by router_look_end(). */
+/* Asks all servers where nobody does so regularly, and says when their answers are there or late.
+ * Not from within this function. Cancelled by router_look_end(). */
 typedef struct RouterLook {
         Router *router;
         struct RouterLook *next;

@@ -382,8 +382,7 @@ static int talk_send(Talk *t, const TextTask *task) {
                 .first_byte = patience,
                 .between_bytes = patience,
         };
-        return endpoint_request(
-                        t->endpoint, &request, path, on_data, on_done, t, &t->call, &reason);
+        return endpoint_request(t->endpoint, &request, on_data, on_done, t, &t->call, &reason);
 }
 
 int talk_start(Endpoint *e, const char *id, const TextTask *task, talk_text_t text,
