@@ -6,8 +6,8 @@
 #include "feedback.h"
 #include "inbox.h"
 #include "job.h"
-#include "tally.h"
 #include "router.h"
+#include "tally.h"
 
 #define PROVIDER_KEY          "provider"
 #define PROVIDER_SUBSCRIPTION "jobs"
