@@ -28,6 +28,7 @@ static const ErrorRow rows[] = {
         { "NoKey",          EXIT_CONFIG,      N_("Make an identity with `pylon init`.") },
         { "NoMemory",       EXIT_FAILURE,     NULL },
         { "NoSuchJob",      EXIT_FAILURE,     N_("`pylon job list` shows the jobs that are known.") },
+        { "NoSuchRelay",    EXIT_FAILURE,     N_("`pylon relay list` shows the relays that are known.") },
         { "NoWallet",       EXIT_FAILURE,     N_("This version has no wallet; only free jobs can be bought and sold.") },
         { "NotAllowed",     EXIT_NOPERM,      N_("Ask as root, or as the account that owns this instance.") },
         { "NotInstalled",   EXIT_UNAVAILABLE, N_("Install Pylon completely, or run `pylon` from its build folder.") },

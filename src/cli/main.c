@@ -37,6 +37,7 @@ static const Verb verbs[] = {
         { "event",  "query",      "FILTER...", N_("Ask relays for stored events, one JSON line each"),     1, 10, false, verb_event_query, "relay limit timeout" },
         { "event",  "show",       "FILE|-",    N_("Check an event and show what is in it"),                1, 1, true,  verb_event_show,   "" },
         { "relay",  "list",       "",          N_("List the relays and what they say"),                    0, 0, false, verb_relay_list,   "" },
+        { "relay",  "status",     "URL",       N_("Show all that is known about one relay"),               1, 1, false, verb_relay_status, "" },
         { NULL,     "earnings",   "",          N_("Show what was earned"),                                 0, 0, false, verb_earnings,     "limit" },
         { "config", "check",      "",          N_("Say all that is wrong with the configuration"),         0, 0, true,  verb_config_check, "" },
         { "config", "show",       "",          N_("Print every setting with the value in effect"),         0, 0, false, verb_config_show,  "" },

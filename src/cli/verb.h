@@ -15,6 +15,7 @@ int verb_job_list(Cli *cli);
 int verb_job_show(Cli *cli);
 int verb_job_submit(Cli *cli);
 int verb_relay_list(Cli *cli);
+int verb_relay_status(Cli *cli);
 int verb_start(Cli *cli);
 int verb_status(Cli *cli);
 int verb_stop(Cli *cli);

@@ -7,6 +7,7 @@
 #include "publication.h"
 #include "query.h"
 #include "relay-hub.h"
+#include "relay-status.h"
 
 #define ACTION_QUERY   "com.openagents.pylon1.relay.query"
 #define ACTION_PUBLISH "com.openagents.pylon1.relay.publish"
@@ -341,6 +342,8 @@ static const sd_bus_vtable relay_vtable[] = {
                         SD_BUS_ARGS("as", filters, "as", relays, "u", limit, "u", timeout_ms),
                         SD_BUS_RESULT("a(ss)", events, "a(ss)", silent),
                         method_query, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Status", SD_BUS_ARGS("s", url), SD_BUS_RESULT("a{sv}", status),
+                        method_status, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("LocalUrl", "s", property_local_url, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("RelayChanged", SD_BUS_ARGS("s", url, "s", state), 0),
         SD_BUS_VTABLE_END,

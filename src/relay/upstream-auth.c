@@ -109,7 +109,7 @@ bool auth_is_answer(const Upstream *u, const char *id_hex) {
 void auth_challenge(Upstream *u, const char *challenge) {
         auth_reset(u);
         (void) snprintf(u->challenge, sizeof(u->challenge), "%s", challenge);
-        if (auth_is_wanted(u))
+        if (auth_is_wanted(u) || (u->info && u->info->auth))
                 auth_start(u);
 }
 

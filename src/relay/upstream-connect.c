@@ -107,6 +107,15 @@ static void on_drained(_unused_ Ws *ws, void *userdata) {
         upstream_send(userdata);
 }
 
+WsTarget connect_target(const Upstream *u, const char *address) {
+        return (WsTarget){ .secure = u->url->secure,
+                .proxied = is_proxied(u),
+                .address = address,
+                .host = u->url->host,
+                .port = u->url->port,
+                .path = u->url->path };
+}
+
 static int try_address(Upstream *u, size_t i, const char **reterr) {
         static const WsLimits limits = { .message_max = UPSTREAM_MESSAGE_MAX,
                 .queue_max = UPSTREAM_QUEUE_MAX };
@@ -117,12 +126,7 @@ static int try_address(Upstream *u, size_t i, const char **reterr) {
                 .drained = on_drained,
                 .closed = on_closed,
         };
-        const WsTarget t = { .secure = u->url->secure,
-                .proxied = is_proxied(u),
-                .address = u->addresses[i],
-                .host = u->url->host,
-                .port = u->url->port,
-                .path = u->url->path };
+        const WsTarget t = connect_target(u, u->addresses[i]);
         int r;
 
         if (!address_is_allowed(u, t.address)) {

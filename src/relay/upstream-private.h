@@ -1,9 +1,8 @@
 #pragma once
 /* Shared by the files of an upstream: the connection, its subscriptions, its authentication. */
-#include <netinet/in.h>
-
 #include "net/resolve.h"
 #include "nostr/message.h"
+#include "nostr/nip11.h"
 #include "relay-hub.h"
 
 #define UPSTREAM_MESSAGE_MAX (MESSAGE_SIZE_MAX + 1024)
@@ -27,6 +26,7 @@ typedef struct Req {
         unsigned generation; /* part of its id: answers to an older one are not taken for this */
         int64_t since, until, oldest;
         unsigned n_stored, n_pages, n_tries;
+        usec_t asked;
         usec_t at; /* when to give up waiting, or to send it again */
 } Req;
 
@@ -49,7 +49,7 @@ struct Upstream {
         char **addresses; /* in the order to try */
         Ws *tries[RESOLVE_ADDRESSES_MAX];
         size_t n_tried;
-        char good_address[INET6_ADDRSTRLEN]; /* that worked last time; "" */
+        char good_address[URL_MAX]; /* that worked last time, a name where it is proxied; "" */
         Ws *ws;
         sd_event_source *timer; /* reconnect, lingering, deadlines: one at a time */
         sd_event_source *sender;
@@ -64,6 +64,11 @@ struct Upstream {
         SignerCall *signing;
         Buffer line;
         UpstreamCounts counts;
+        unsigned n_connections;
+        usec_t latency;  /* smoothed: from a request to the end of what is stored; 0: not known */
+        RelayInfo *info; /* NULL: not known */
+        WsGet *getting;
+        usec_t info_at; /* when it was asked for */
 };
 
 void upstream_say(Upstream *u, const char *text); /* the last error, for people */
@@ -83,6 +88,12 @@ bool upstream_is_local(const Upstream *u); /* on this machine */
 void connect_start(Upstream *u);
 void connect_next(Upstream *u, const char *reason); /* the next address; why, if there is none */
 void connect_stop(Upstream *u);
+WsTarget connect_target(const Upstream *u, const char *address);
+
+/* ---- upstream-info.c: NIP-11 */
+void info_refresh(Upstream *u); /* a connection stands */
+/* Why the relay would refuse it, in the words of an OK; NULL: it may be sent. */
+const char *info_refusal(const Upstream *u, const Letter *l);
 
 /* ---- upstream-req.c */
 void req_send(Upstream *u, Req *q);

@@ -9,7 +9,7 @@
 #define TRIES_MAX   6
 #define RARELY_USEC (10 * MIN_) /* after so many */
 #define AUTH_USEC   (60 * SEC)
-#define PAGE_MIN    20 /* fewer stored events than this were all there are */
+#define PAGE_MIN    20 /* fewer stored events than this were all there are, or the relay's limit */
 #define PAGES_MAX   1000
 #define REQ_ID_SIZE 24
 
@@ -57,9 +57,32 @@ static int req_close(Upstream *u, const Req *q, unsigned slot, bool page) {
         return r < 0 ? r : upstream_write(u);
 }
 
+static bool req_is_open(const Req *q) {
+        return q->state == REQ_STORED || q->state == REQ_PAGING || q->state == REQ_HELD ||
+               q->state == REQ_LIVE;
+}
+
+/* The relay would close it, or another one for it. */
+static bool is_one_too_many(const Upstream *u, const Req *q) {
+        int64_t n = 0;
+
+        if (!u->info || u->info->subscriptions_max < 0)
+                return false;
+        for (size_t i = 0; i < INGEST_SLOTS; i++)
+                n += u->reqs + i != q && u->reqs[i].subscription && req_is_open(u->reqs + i);
+        return n >= u->info->subscriptions_max;
+}
+
 void req_send(Upstream *u, Req *q) {
         Subscription *s = q->subscription;
         usec_t now = hub_monotonic(u->hub);
+
+        if (is_one_too_many(u, q)) {
+                upstream_say(u, "it takes fewer subscriptions than are wanted");
+                req_later(u, q);
+                upstream_turn(u);
+                return;
+        }
 
         subscription_begins(s, u);
         q->generation = ++u->generation;
@@ -67,6 +90,7 @@ void req_send(Upstream *u, Req *q) {
         q->oldest = INT64_MAX;
         q->n_stored = q->n_pages = 0;
         q->state = REQ_STORED;
+        q->asked = now;
         q->at = now + EOSE_USEC;
         if (req_write(u, q, false) < 0) {
                 q->state = REQ_LATER; /* the queue is full: a little later */
@@ -103,9 +127,21 @@ static void req_next_page(Upstream *u, Req *q, int64_t until) {
                 q->state = REQ_HELD;
 }
 
+static unsigned page_min(const Upstream *u) {
+        return u->info && u->info->limit_max > 0 && u->info->limit_max < PAGE_MIN
+                               ? (unsigned) u->info->limit_max
+                               : PAGE_MIN;
+}
+
+static void measure(Upstream *u, usec_t latency) {
+        latency = MAX(latency, (usec_t) 1);
+        u->latency = u->latency > 0 ? (7 * u->latency + latency) / 8 : latency;
+}
+
 void req_stored_done(Upstream *u, Req *q) {
         if (q->state == REQ_STORED) {
-                if (q->n_stored < PAGE_MIN)
+                measure(u, hub_monotonic(u->hub) - q->asked);
+                if (q->n_stored < page_min(u))
                         req_live(u, q);
                 else
                         req_next_page(u, q, q->oldest);
@@ -195,11 +231,6 @@ void req_overdue(Upstream *u, Req *q) {
                 (void) req_close(u, q, q->subscription->slot, false); /* the connection ends else */
                 req_later(u, q);
         }
-}
-
-static bool req_is_open(const Req *q) {
-        return q->state == REQ_STORED || q->state == REQ_PAGING || q->state == REQ_HELD ||
-               q->state == REQ_LIVE;
 }
 
 /* Some relays answer a CLOSE of ours with CLOSED, and a hostile one says it as often as it likes.

@@ -282,6 +282,7 @@ void upstream_lost(Upstream *u, const char *reason) {
 void upstream_is_up(Upstream *u) {
         upstream_say(u, "");
         u->up_at = hub_monotonic(u->hub);
+        u->n_connections++;
         upstream_set_state(u, UPSTREAM_UP);
         log_event(LOG_INFO, LOG_ID_RELAY_UP, LOG_FIELDS("PYLON_RELAY", u->url->text),
                         "Connected to %s.", u->url->text);
@@ -291,6 +292,7 @@ void upstream_is_up(Upstream *u) {
         query_up(u);
         upstream_send(u);
         upstream_turn(u);
+        info_refresh(u);
 }
 
 /* ---- time */
@@ -366,6 +368,13 @@ static int on_send(_unused_ sd_event_source *s, void *userdata) {
                 return 0;
 
         while (ws_queued(u->ws) < UPSTREAM_QUEUE_MAX / 4 && (t = out_relay_take(u->out, now))) {
+                const char *refusal = info_refusal(u, t->letter);
+
+                if (refusal) {
+                        (void) outbox_answer(
+                                        u->hub->outbox, u->out, t->letter->id, false, refusal, now);
+                        continue;
+                }
                 if (message_write_event(&u->line, NULL, t->letter->json, t->letter->size) < 0 ||
                                 upstream_write(u) < 0) {
                         buffer_clear(&u->line);
@@ -460,6 +469,8 @@ Upstream *upstream_free(Upstream *u) {
         }
         connect_stop(u);
         ws_free(u->ws);
+        ws_get_free(u->getting);
+        relay_info_free(u->info);
         signer_call_free(u->signing);
         sd_event_source_disable_unref(u->timer);
         sd_event_source_disable_unref(u->sender);

@@ -2,6 +2,7 @@
 relay and a service."""
 import asyncio
 import contextlib
+import http
 import json
 import os
 import queue
@@ -710,7 +711,7 @@ def test_relays_elsewhere_are_reached_by_the_proxy_which_looks_their_names_up(ma
     service = ask(one)
     service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
     assert {service.until(lambda x: x[0] == "live", 20)[2] for _ in range(2)} == {url, here}
-    assert [line.split()[:2] for line in proxy.asked] == [["CONNECT", url.partition("//")[2]]]
+    assert {tuple(line.split()[:2]) for line in proxy.asked} == {("CONNECT", url.partition("//")[2])}
     wire = connect_plain(relay.url)
     wire.publish(event := wire.sign(kind=5970, content="by the proxy"))
     assert service.until(lambda x: x[0] == "event")[4] == event
@@ -763,6 +764,115 @@ class Doorkeeper:
             elif m[0] == "EVENT":
                 self.refused += 1
                 await ws.send(json.dumps(["OK", m[1]["id"], False, "auth-required: who are you"]))
+
+
+class Strict:
+    """A relay that tells its limits (NIP-11), keeps to them, and notes who did not."""
+
+    def __init__(self, stored=(), **limits):
+        self.port, self.limits, self.stored = free_port(), limits, list(stored)
+        self.events, self.broken, self.documents = [], [], 0
+        self.ready = threading.Event()
+        threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True).start()
+        assert self.ready.wait(10)
+
+    @property
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}"
+
+    async def _serve(self):
+        async with websockets.serve(self._talk, "127.0.0.1", self.port, process_request=self._document):
+            self.ready.set()
+            await asyncio.Future()
+
+    async def _document(self, _, headers):
+        if headers.get("Accept") != "application/nostr+json":
+            return None
+        self.documents += 1
+        document = {"name": "strict", "supported_nips": [1, 11], "limitation": self.limits}
+        return http.HTTPStatus.OK, [("Content-Type", "application/nostr+json")], json.dumps(document).encode()
+
+    async def _talk(self, ws, *_):
+        is_open = set()
+        async for line in ws:
+            m = json.loads(line)
+            if m[0] == "EVENT":
+                self.events.append(m[1]["id"])
+                if len(line) > self.limits.get("max_message_length", 1 << 20):
+                    self.broken.append("size")
+                await ws.send(json.dumps(["OK", m[1]["id"], True, ""]))
+            elif m[0] == "REQ":
+                is_open.add(m[1])
+                if len(is_open) > self.limits.get("max_subscriptions", 100):
+                    self.broken.append("subscriptions")
+                fits = [e for e in self.stored if m[2].get("since", 0) <= e["created_at"] <= m[2].get("until", 1 << 40)]
+                for event in fits[: self.limits.get("max_limit", 500)]:
+                    await ws.send(json.dumps(["EVENT", m[1], event]))
+                await ws.send(json.dumps(["EOSE", m[1]]))
+            elif m[0] == "CLOSE":
+                is_open.discard(m[1])
+
+
+def status_of(relay, url):
+    """Without the command, which needs an instance around the service."""
+    done = subprocess.run(["busctl", f"--address=unix:path={relay.path}", "--json=short", "call",
+                           "com.openagents.Pylon1.Relay", "/com/openagents/Pylon1", "com.openagents.Pylon1.Relay",
+                           "Status", "s", url], capture_output=True, text=True, check=True)
+    return {key: value["data"] for key, value in json.loads(done.stdout)["data"][0].items()}
+
+
+def test_what_a_relay_says_it_refuses_is_not_sent_to_it(make_service, ask, relay):
+    strict = Strict(max_message_length=4096, min_pow_difficulty=1)
+    one = make_service([strict.url], OFF)
+    service = ask(one)
+    service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
+    assert service.until(lambda x: x[0] == "live")[2] == strict.url
+    status = wait_for(lambda: (s := status_of(one, strict.url)).get("Name") and s, 10, "the document was read")
+    assert status["Name"] == "strict" and status["MessageMax"] == 4096 and status["PowMin"] == 1
+    assert status["Nips"] == [1, 11] and status["State"] == "up" and 0 < status["LatencyUsec"] < 1_000_000
+    wire = connect_plain(relay.url)
+    events = []
+    while sorted({e["id"][0] < "8" for e in events}) != [False, True]:
+        events.append(wire.sign(kind=6970, content=f"small {len(events)}"))
+    events.append(wire.sign(kind=6970, content="x" * 5000))
+    for event in events:
+        service.send("publish", json.dumps(event), [], False)
+        outcome = service.until(lambda x: x[0] == "outcome" and x[1] == event["id"])
+        fine = event["id"][0] < "8" and len(event["content"]) < 5000
+        assert outcome[3] == (1 if fine else 0), outcome
+        assert outcome[4].startswith("" if fine else "invalid:" if len(event["content"]) == 5000 else "pow:")
+        assert (event["id"] in strict.events) == fine
+    assert strict.broken == [] and strict.documents == 1
+    wire.close()
+
+
+def test_a_relay_gets_no_more_subscriptions_than_it_allows(make_service, ask, relay):
+    strict = Strict(max_subscriptions=2)
+    one = make_service([strict.url], OFF)
+    service = ask(one)
+    service.send("subscribe", "first", ['{"kinds":[1]}'], [])
+    assert service.until(lambda x: x[0] == "live")[1] == "first"
+    wait_for(lambda: status_of(one, strict.url).get("Name"), 10, "the document was read")
+    service.send("subscribe", "second", ['{"kinds":[2]}'], [])
+    assert service.until(lambda x: x[0] == "live")[1] == "second"
+    service.send("subscribe", "third", ['{"kinds":[3]}'], [])
+    wait_for(lambda: "fewer subscriptions" in status_of(one, strict.url)["Error"], 10, "it is told")
+    assert strict.broken == []
+
+
+def test_stored_events_come_whole_from_a_relay_with_a_small_limit(make_service, ask, relay):
+    wire = connect_plain(relay.url)
+    now = int(time.time())
+    stored = [wire.sign(kind=5970, content=str(n), created_at=now - n) for n in range(20)]
+    strict = Strict(stored, max_limit=4)
+    service = ask(one := make_service([strict.url], OFF))
+    service.send("subscribe", "other", ['{"kinds":[1]}'], [])
+    assert service.until(lambda x: x[0] == "live")[1] == "other"
+    wait_for(lambda: status_of(one, strict.url).get("LimitMax") == 4, 10, "the document was read")
+    service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
+    ids = {service.until(lambda x: x[0] == "event" and x[1] == "jobs")[4]["id"] for _ in stored}
+    assert ids == {e["id"] for e in stored}
+    wire.close()
 
 
 @pytest.mark.skipif("start" not in os.environ.get("PYLON_WAYS", "start"), reason="needs the way \"start\"")

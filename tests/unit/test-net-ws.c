@@ -364,6 +364,63 @@ static void the_information_document_is_served(void **state) {
         assert_non_null(strstr(foreign, " 403 "));
 }
 
+typedef struct Got {
+        unsigned n;
+        int error;
+        char text[64];
+        WsGet *get;
+} Got;
+
+static void on_got(WsGet *g, int error, const char *reason, const char *text, size_t size,
+                void *userdata) {
+        Got *got = userdata;
+
+        assert_ptr_equal(g, got->get);
+        assert_non_null(reason);
+        got->n++;
+        got->error = error;
+        memcpy(got->text, text, MIN(size, sizeof(got->text) - 1));
+        got->get = ws_get_free(got->get);
+}
+
+static int get(World *w, uint16_t port, size_t max, Got *got) {
+        WsTarget t = { .address = "127.0.0.1", .host = "localhost", .port = port, .path = "/" };
+
+        *got = (Got){ 0 };
+        return ws_get(w->loop, &t, max, on_got, got, &got->get);
+}
+
+static void the_information_document_is_read_as_well(void **state) {
+        World *w = *state;
+        uint16_t port = ws_server_port(w->server);
+        Got got;
+
+        for (unsigned i = 0; i < 20; i++) {
+                assert_int_equal(get(w, port, 64, &got), 0);
+                assert_int_equal(got.n, 0);
+                WAIT_FOR(w, got.n);
+                assert_int_equal(got.error, 0);
+                assert_string_equal(got.text, "{\"name\":\"test\"}");
+        }
+        assert_int_equal(get(w, port, 8, &got), 0);
+        WAIT_FOR(w, got.n);
+        assert_int_equal(got.error, -EMSGSIZE);
+
+        /* Nobody waits any more: then nobody is called. */
+        assert_int_equal(get(w, port, 64, &got), 0);
+        got.get = ws_get_free(got.get);
+        for (unsigned i = 0; i < 5; i++)
+                turn(w);
+        assert_int_equal(got.n, 0);
+
+        w->server = ws_server_free(w->server);
+        for (unsigned i = 0; i < 20; i++)
+                if (get(w, port, 64, &got) >= 0) {
+                        WAIT_FOR(w, got.n);
+                        assert_true(got.error < 0);
+                }
+}
+
 static void another_upgrade_and_garbage_are_hung_up_on(void **state) {
         World *w = *state;
         static const char *const bad[] = {
@@ -475,6 +532,7 @@ int main(void) {
                 with_world(ten_thousand_messages_cross_each_way),
                 with_world(an_origin_that_is_not_listed_is_refused),
                 with_world(the_information_document_is_served),
+                with_world(the_information_document_is_read_as_well),
                 with_world(another_upgrade_and_garbage_are_hung_up_on),
                 with_world(fragments_become_one_message_and_binary_is_dropped),
                 with_world(a_broken_frame_ends_only_its_connection),

@@ -23,6 +23,7 @@
 #define BUS_ERROR               BUS_PREFIX "Error."
 #define BUS_ERROR_NOT_ALLOWED   BUS_ERROR "NotAllowed" /* the caller's role may not do this */
 #define BUS_ERROR_NO_SUCH_JOB   BUS_ERROR "NoSuchJob"
+#define BUS_ERROR_NO_SUCH_RELAY BUS_ERROR "NoSuchRelay"
 #define BUS_ERROR_AMBIGUOUS     BUS_ERROR "Ambiguous" /* a prefix that fits several ids */
 #define BUS_ERROR_NO_KEY        BUS_ERROR "NoKey"     /* no identity yet: pylon init */
 #define BUS_ERROR_KEY_EXISTS    BUS_ERROR "KeyExists"

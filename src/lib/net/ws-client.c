@@ -62,9 +62,19 @@ static int ws_copy(const char *s, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+int ws_write_host(const WsTarget *t, char *ret, size_t size) {
+        const char *open = strchr(t->host, ':') ? "[" : "", *close = *open ? "]" : "";
+        int n;
+
+        if (t->port == (t->secure ? 443 : 80))
+                n = snprintf(ret, size, "%s%s%s", open, t->host, close);
+        else
+                n = snprintf(ret, size, "%s%s%s:%u", open, t->host, close, t->port);
+        return n < 0 || (size_t) n >= size ? -ENAMETOOLONG : 0;
+}
+
 static int ws_start(Ws *ws, struct lws_context *context, const WsTarget *t) {
         char host[300];
-        bool bare = strchr(t->host, ':');
         struct lws_client_connect_info info = {
                 .context = context,
                 .address = t->address,
@@ -78,14 +88,11 @@ static int ws_start(Ws *ws, struct lws_context *context, const WsTarget *t) {
                 .opaque_user_data = ws,
                 .pwsi = &ws->wsi,
         };
-        int n;
+        int r;
 
-        if (t->port == (t->secure ? 443 : 80))
-                n = snprintf(host, sizeof(host), bare ? "[%s]" : "%s", t->host);
-        else
-                n = snprintf(host, sizeof(host), bare ? "[%s]:%u" : "%s:%u", t->host, t->port);
-        if (n < 0 || (size_t) n >= sizeof(host))
-                return -ENAMETOOLONG;
+        r = ws_write_host(t, host, sizeof(host));
+        if (r < 0)
+                return r;
 
         /* Where it fails at once the callbacks, the last one too, come before this returns. */
         if (!lws_client_connect_via_info(&info) || ws->state == WS_CLOSED) {

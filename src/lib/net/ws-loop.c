@@ -131,6 +131,7 @@ static int load_authorities(void *ssl_context) {
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                 size_t size) {
         WsLoop *l = lws_context_user(lws_get_context(wsi));
+        const WsKind *kind = lws_get_opaque_user_data(wsi);
 
         if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS) {
                 if (!isempty(l->ca_file))
@@ -143,6 +144,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
                         reason == LWS_CALLBACK_WS_PEER_INITIATED_CLOSE)
                 ws_loop_touch(l);
 
+        if (kind && *kind == WS_KIND_GET)
+                return ws_get_callback(wsi, reason, in, size);
         return ws_callback(wsi, reason, user, in, size);
 }
 

@@ -18,7 +18,12 @@ typedef enum WsState {
         WS_CLOSED,
 } WsState;
 
+/* What libwebsockets keeps for a connection begins with this: it may call the callback of another
+ * protocol than the connection's at the end, so there is one for all. */
+typedef enum WsKind { WS_KIND_SOCKET, WS_KIND_GET } WsKind;
+
 struct Ws {
+        WsKind kind;
         unsigned n_ref; /* the owner's and libwebsockets' */
         bool owned;     /* the owner has not let go */
         WsState state;
@@ -77,6 +82,8 @@ void ws_want_write(Ws *ws);
 
 int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                 size_t size);
+int ws_get_callback(struct lws *wsi, enum lws_callback_reasons reason, void *in, size_t size);
+int ws_write_host(const WsTarget *t, char *ret, size_t size); /* of the Host header */
 /* The connection stands, encrypted where it is to be; the request is being written. */
 int ws_client_request(Ws *ws, void *in, size_t size);
 /* The part of it that only servers see. 0, or -1 to close. */

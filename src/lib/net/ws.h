@@ -61,6 +61,16 @@ void ws_pause(Ws *ws, bool pause); /* stop reading; the kernel makes the peer wa
 /* Sends what is queued, then closes; closed() comes. */
 void ws_close(Ws *ws, uint16_t code, const char *reason);
 
+/* The document at the same address, asked for by plain HTTP (NIP-11), whole. Exactly once, never
+ * before ws_get() has returned, never after ws_get_free(), which is fine in it. */
+typedef struct WsGet WsGet;
+typedef void (*ws_got_t)(WsGet *g, int error, const char *reason, const char *text, size_t size,
+                void *userdata);
+int ws_get(WsLoop *l, const WsTarget *t, size_t size_max, ws_got_t done, void *userdata,
+                WsGet **ret);
+WsGet *ws_get_free(WsGet *g); /* cancels */
+DEFINE_CLEANUP(WsGet, ws_get_free)
+
 typedef struct WsRequest {
         const char *origin; /* NULL: none was sent, so it is no browser */
         const char *peer;   /* numeric address and port, or "" */
