@@ -1,6 +1,8 @@
 /* Rows of jobs, job_requests, job_results, job_totals, see table-job.h. */
 #include "table-job.h"
 
+#include "job-money.h"
+
 #define OPEN  "('received', 'priced', 'unpaid', 'queued', 'running', 'publishing', 'owed')"
 #define FINAL "('completed', 'failed', 'expired', 'cancelled')"
 
@@ -34,7 +36,6 @@ enum {
         Q_STATE,
         Q_MOVE,
         Q_RESULT,
-        Q_EARNED,
         Q_LIST,
         Q_LIST_OPEN_STATE,
         Q_LIST_FINAL_STATE,
@@ -66,9 +67,6 @@ static const char *const texts[_Q_MAX] = {
         [Q_RESULT] = "INSERT INTO job_results VALUES (?1, nullif(?2, ''), nullif(?3, '')) "
                      "ON CONFLICT (seq) DO UPDATE SET result = coalesce(result, excluded.result), "
                      "feedback = coalesce(excluded.feedback, feedback)",
-        [Q_EARNED] = "INSERT INTO earnings (id, job_id, amount_msats, source, earned_at) "
-                     "SELECT id, id, price_msats, 'job', unixepoch() FROM jobs "
-                     "WHERE seq = ? AND paid_at IS NOT NULL AND price_msats > 0",
         [Q_LIST] = LIST_COLUMNS "ORDER BY created_at DESC, seq DESC LIMIT ?2",
         [Q_LIST_OPEN_STATE] = LIST_COLUMNS "AND status = ?3 AND status IN " OPEN
                                            " ORDER BY +created_at DESC, seq DESC LIMIT ?2",
@@ -88,6 +86,7 @@ static const char *const texts[_Q_MAX] = {
 
 struct JobTable {
         Sql *db;
+        JobMoney *money;
         SqlStatement *q[_Q_MAX];
 };
 
@@ -106,7 +105,7 @@ bool job_state_is_final(JobState s) {
         return states[s].next == 0;
 }
 
-int job_table_new(Sql *db, JobTable **ret) {
+int job_table_new(Sql *db, JobMoney *money, JobTable **ret) {
         _cleanup_(job_table_freep) JobTable *t = NULL;
         int r;
 
@@ -115,6 +114,7 @@ int job_table_new(Sql *db, JobTable **ret) {
                 return -ENOMEM;
 
         t->db = db;
+        t->money = money;
         r = sql_prepare_table(db, texts, _Q_MAX, t->q);
         if (r < 0)
                 return r;
@@ -229,11 +229,9 @@ static int job_update(JobTable *t, int64_t seq, JobState from, JobState to, cons
                         return r;
         }
 
-        if (to != JOB_COMPLETED)
+        if (!t->money || !job_money_cares(from, to))
                 return 0;
-
-        sql_bind_int(t->q[Q_EARNED], 1, seq);
-        return sql_run(t->q[Q_EARNED]);
+        return job_money_follow(t->money, move->id, from, to);
 }
 
 /* Why the job cannot go there, or NULL. */
@@ -248,6 +246,21 @@ static const char *move_fault(JobState from, JobState to, int *ret_verdict) {
                 return "this state does not follow the present one";
         *ret_verdict = 0;
         return NULL;
+}
+
+static int job_check_money(JobTable *t, const char *id, JobState from, JobState to,
+                int *ret_verdict, const char **ret_text) {
+        const char *fault;
+        int r;
+
+        if (!t->money || !job_money_cares(from, to))
+                return 0;
+        r = job_money_check(t->money, id, from, to, &fault);
+        if (r < 0 || !fault)
+                return r;
+        *ret_verdict = -EBUSY;
+        *ret_text = fault;
+        return 0;
 }
 
 int job_move(JobTable *t, const JobMove *move, int *ret_verdict, const char **ret_text) {
@@ -281,7 +294,12 @@ int job_move(JobTable *t, const JobMove *move, int *ret_verdict, const char **re
                 return 0; /* repeated */
 
         *ret_text = move_fault(from, (JobState) to, ret_verdict) ?: "";
-        return *ret_verdict < 0 ? 0 : job_update(t, seq, from, (JobState) to, move);
+        if (*ret_verdict < 0)
+                return 0;
+        r = job_check_money(t, move->id, from, (JobState) to, ret_verdict, ret_text);
+        if (r < 0 || *ret_verdict < 0)
+                return r;
+        return job_update(t, seq, from, (JobState) to, move);
 }
 
 static int job_rows(SqlStatement *q, bool whole, job_row_t row, void *userdata) {

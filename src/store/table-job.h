@@ -40,8 +40,10 @@ typedef struct JobMove {
 } JobMove;
 
 typedef struct JobTable JobTable;
+typedef struct JobMoney JobMoney; /* job-money.h */
 
-int job_table_new(Sql *db, JobTable **ret);
+/* money NULL: none of these jobs was ever paid. */
+int job_table_new(Sql *db, JobMoney *money, JobTable **ret);
 JobTable *job_table_free(JobTable *t);
 DEFINE_CLEANUP(JobTable, job_table_free)
 
