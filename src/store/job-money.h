@@ -18,10 +18,10 @@ int job_money_check(
 int job_money_follow(JobMoney *m, const char *job, JobState from, JobState to);
 
 /* An invoice of the job was paid, which is written already. Whose the money is now: held, provider
- * or refunds. A job that had ended without a result is owed again. `surplus`: another invoice of the
- * same stage was paid before. */
-int job_money_receive(JobMoney *m, const char *job, int64_t msat, bool surplus,
-                const char **ret_account);
+ * or refunds. A job that had ended without a result is owed again. `surplus`: another invoice of
+ * the same stage was paid before. */
+int job_money_receive(
+                JobMoney *m, const char *job, int64_t msat, bool surplus, const char **ret_account);
 
 /* What is to be given back of it, refund by refund. */
 int job_money_owed(JobMoney *m, const char *job, int64_t *ret_msat);

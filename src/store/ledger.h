@@ -7,9 +7,9 @@
  * people see is ledger_shown(). */
 #include "basic/sql.h"
 
-#define LEDGER_MSAT_MAX INT64_C(2100000000000000000) /* all the bitcoin there will be */
-#define LEDGER_TEXT_MAX 1024
-#define LEDGER_NAME_MAX 128
+#define LEDGER_MSAT_MAX  INT64_C(2100000000000000000) /* all the bitcoin there will be */
+#define LEDGER_TEXT_MAX  1024
+#define LEDGER_NAME_MAX  128
 
 #define ACCOUNT_OWNER    "owner"
 #define ACCOUNT_PROVIDER "provider"
@@ -45,7 +45,8 @@ typedef struct LedgerMove {
 
 /* Would an account still be a sum that makes sense with so much more? */
 int ledger_fits(Ledger *l, const char *name, int64_t msat); /* 1 or 0 */
-/* kind and ref are what the entry is of; the same again is -EEXIST, unless a kind says otherwise. */
+/* kind and ref are what the entry is of; the same again is -EEXIST, unless a kind says otherwise.
+ */
 int ledger_book(Ledger *l, const char *kind, const char *ref, const char *text,
                 const LedgerMove *moves, size_t n);
 int ledger_has(Ledger *l, const char *kind, const char *ref); /* 1 or 0 */

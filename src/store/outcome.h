@@ -1,7 +1,7 @@
 #pragma once
-/* Outcome: the answer about one row of a batch. 0 = done, 1 = it was so already, negative = refused,
- * always with a text; the other rows of the batch are not touched. Functions that give one return an
- * error only for what concerns the whole database. */
+/* Outcome: the answer about one row of a batch. 0 = done, 1 = it was so already, negative =
+ * refused, always with a text; the other rows of the batch are not touched. Functions that give one
+ * return an error only for what concerns the whole database. */
 #include "basic/macro.h"
 
 typedef struct Outcome {

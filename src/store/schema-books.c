@@ -9,8 +9,8 @@
 
 #define MSAT_MAX "2100000000000000000"
 
-#define FORBID(table, what)                                                    \
-        "CREATE TRIGGER " table "_no_" what " BEFORE " what " ON " table       \
+#define FORBID(table, what)                                              \
+        "CREATE TRIGGER " table "_no_" what " BEFORE " what " ON " table \
         " BEGIN SELECT RAISE (ABORT, 'what was booked stays as it is'); END;"
 
 /* clang-format off */

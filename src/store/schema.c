@@ -252,5 +252,6 @@ const SqlMigration schema[] = {
         { "regtest", schema_regtest },
         { "purchases", schema_purchases },
         { "why", schema_why },
+        { "books", schema_books },
 };
 const size_t schema_n = ELEMENTSOF(schema);

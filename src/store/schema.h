@@ -3,5 +3,7 @@
  * see pylon-store(8). */
 #include "basic/sql.h"
 
+extern const char schema_books[]; /* schema-books.c */
+
 extern const SqlMigration schema[];
 extern const size_t schema_n;

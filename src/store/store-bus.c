@@ -1,5 +1,6 @@
 #include "store-bus.h"
 
+#include "books-bus.h"
 #include "bus/authorize.h"
 #include "bus/names.h"
 #include "purchase-bus.h"
@@ -413,6 +414,13 @@ static const sd_bus_vtable store_vtable[] = {
                         SD_BUS_ARGS("u", limit),
                         SD_BUS_RESULT("a{sx}", totals, "a{sx}", by_source, "a(sssxsx)", recent),
                         method_earnings, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Ledger",
+                        SD_BUS_ARGS("x", after, "u", limit),
+                        SD_BUS_RESULT("a(xxssssx)", postings),
+                        method_ledger, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("VerifyLedger",
+                        SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sbs)", checks),
+                        method_verify_ledger, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Backup",
                         SD_BUS_ARGS("h", file), SD_BUS_NO_RESULT,
                         method_backup, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -446,6 +454,7 @@ static const sd_bus_vtable store_service_vtable[] = {
 const BusObject store_objects[] = {
         { BUS_STORE, store_vtable, false },
         { BUS_STORE_SERVICE, store_service_vtable, true },
+        { BUS_STORE_WALLET, books_vtable, true },
         { BUS_STORE_REGTEST, store_regtest_vtable, true },
         { BUS_STORE_PURCHASES, purchase_vtable, true },
         { BUS_STORE_WHY, store_why_vtable, true },

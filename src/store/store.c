@@ -117,7 +117,9 @@ static int store_open(Store *s) {
 
         r = sql_group_new(s->db, service_event(s->service), &s->group);
         if (r >= 0)
-                r = job_table_new(s->db, &s->jobs);
+                r = books_new(s->db, &s->books);
+        if (r >= 0)
+                r = job_table_new(s->db, s->books->money, &s->jobs);
         if (r >= 0)
                 r = earning_table_new(s->db, &s->earnings);
         if (r >= 0)
@@ -174,6 +176,7 @@ Store *store_free(Store *s) {
         sd_bus_message_unref(s->backup_request);
         s->group = sql_group_free(s->group);
         s->jobs = job_table_free(s->jobs);
+        s->books = books_free(s->books);
         s->earnings = earning_table_free(s->earnings);
         s->purchases = purchase_table_free(s->purchases);
         s->settings = setting_table_free(s->settings);

@@ -2,6 +2,7 @@
 /* Store: the database, its lock, its tables. One per process. */
 #include "backup.h"
 #include "basic/sql-group.h"
+#include "books.h"
 #include "bus/service.h"
 #include "table-earning.h"
 #include "table-job.h"
@@ -16,6 +17,7 @@ typedef struct Store {
         int lock;
         Sql *db;
         SqlGroup *group;
+        Books *books;
         JobTable *jobs;
         EarningTable *earnings;
         PurchaseTable *purchases;

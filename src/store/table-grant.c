@@ -18,12 +18,12 @@ enum {
 #define HOUR_SECONDS 3600
 #define DAY_SECONDS  86400
 
-#define OPEN "('waiting', 'new', 'sent', 'unknown')"
+#define OPEN         "('waiting', 'new', 'sent', 'unknown')"
 /* What was reserved in the last ?2 seconds before ?3, and what is still open from before. */
-#define USED                                                                                     \
-        "(SELECT coalesce(sum(counted_msats), 0) FROM payments WHERE grant_name = ?1 "           \
-        "AND grant_name <> '' AND created_at > ?3 - ?2) + "                                      \
-        "(SELECT coalesce(sum(counted_msats), 0) FROM payments WHERE grant_name = ?1 "           \
+#define USED                                                                           \
+        "(SELECT coalesce(sum(counted_msats), 0) FROM payments WHERE grant_name = ?1 " \
+        "AND grant_name <> '' AND created_at > ?3 - ?2) + "                            \
+        "(SELECT coalesce(sum(counted_msats), 0) FROM payments WHERE grant_name = ?1 " \
         "AND grant_name <> '' AND status IN " OPEN " AND created_at <= ?3 - ?2)"
 
 static const char *const texts[_Q_MAX] = {
@@ -58,9 +58,11 @@ static const char *const texts[_Q_MAX] = {
                    "'revoked' WHEN frozen <> '' THEN 'frozen' WHEN expires_at <= ?1 THEN 'expired' "
                    "ELSE 'active' END, json_object('tick_msat', tick_used_msats, 'hour_msat', "
                    "coalesce((SELECT sum(counted_msats) FROM payments WHERE grant_name = g.name "
-                   "AND grant_name <> '' AND (created_at > ?1 - 3600 OR status IN " OPEN ")), 0), 'day_msat', "
+                   "AND grant_name <> '' AND (created_at > ?1 - 3600 OR status IN " OPEN
+                   ")), 0), 'day_msat', "
                    "coalesce((SELECT sum(counted_msats) FROM payments WHERE grant_name = g.name "
-                   "AND grant_name <> '' AND (created_at > ?1 - 86400 OR status IN " OPEN ")), 0), 'total_msat', "
+                   "AND grant_name <> '' AND (created_at > ?1 - 86400 OR status IN " OPEN
+                   ")), 0), 'total_msat', "
                    "total_used_msats) FROM grants AS g ORDER BY name",
 };
 
@@ -196,8 +198,8 @@ static int grant_changed(GrantTable *t, const char *name, SqlStatement *change, 
         r = sql_step(q);
         if (r < 0)
                 return r;
-        return r > 0 ? outcome_say(ret, 1, "") :
-                       outcome_say(ret, -ENOENT, "there is no such grant");
+        return r > 0 ? outcome_say(ret, 1, "")
+                     : outcome_say(ret, -ENOENT, "there is no such grant");
 }
 
 int grant_revoke(GrantTable *t, const char *name, Outcome *ret) {

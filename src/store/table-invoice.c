@@ -18,8 +18,8 @@ enum {
         _Q_MAX,
 };
 
-#define COLUMNS                                                                                 \
-        "SELECT id, bolt11, account, job_id, stage, description, amount_msats, created_at, "    \
+#define COLUMNS                                                                              \
+        "SELECT id, bolt11, account, job_id, stage, description, amount_msats, created_at, " \
         "expires_at, status, preimage, driver, paid_amount_msats, paid_at FROM invoices "
 
 static const char *const texts[_Q_MAX] = {
@@ -227,8 +227,7 @@ static int invoice_pay(
 
         *ret_account = k->account;
         if (!isempty(k->job))
-                return job_money_receive(
-                                t->money, k->job, s->received_msat, surplus, ret_account);
+                return job_money_receive(t->money, k->job, s->received_msat, surplus, ret_account);
         if (streq(k->account, ACCOUNT_PROVIDER))
                 return tip(t, s->hash, s->received_msat, s->preimage, now);
         return 0;
@@ -251,9 +250,9 @@ static const char *settlement_fault(const Settlement *s) {
 }
 
 /* wallet:DRIVER and fees get what the account has more by it. */
-static int book_received(InvoiceTable *t, const Settlement *s, const char *kind, const char *account,
-                const char *text) {
-        char wallet[64];
+static int book_received(InvoiceTable *t, const Settlement *s, const char *kind,
+                const char *account, const char *text) {
+        char wallet[80];
 
         (void) snprintf(wallet, sizeof(wallet), ACCOUNT_WALLET "%s", s->driver);
         return ledger_book(t->ledger, kind, s->hash, text,
@@ -278,7 +277,7 @@ static int settle_again(InvoiceTable *t, const Settlement *s, const Known *k, Ou
 
 int invoice_settle(InvoiceTable *t, const Settlement *s, Outcome *ret) {
         const char *fault = settlement_fault(s), *account;
-        char wallet[64];
+        char wallet[80];
         Known k = { 0 };
         int r, found;
 

@@ -28,8 +28,8 @@ bool is_short(const char *s, size_t max);
 int invoice_add(InvoiceTable *t, const Invoice *i, Outcome *ret);
 int invoice_settle(InvoiceTable *t, const Settlement *s, Outcome *ret);
 int invoice_end(InvoiceTable *t, const char *hash, const char *state, Outcome *ret);
-/* An intent of ours pays it without the driver. *ret_account gets the money: copy it. Refused unless
- * it is pending and of exactly this amount. */
+/* An intent of ours pays it without the driver. *ret_account gets the money: copy it. Refused
+ * unless it is pending and of exactly this amount. */
 int invoice_settle_inside(InvoiceTable *t, const char *hash, int64_t msat, const char **ret_account,
                 Outcome *ret);
 

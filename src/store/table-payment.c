@@ -18,12 +18,13 @@ enum {
         Q_APPROVED,
         Q_OPEN,
         Q_GET,
+        Q_UNDERWAY,
         _Q_MAX,
 };
 
-#define COLUMNS                                                                                 \
-        "SELECT id, account, payment_hash, bolt11, payee, grant_name, purpose, ref, "           \
-        "amount_msats, fee_max_msats, status, opaque, preimage, error_message, driver, "        \
+#define COLUMNS                                                                          \
+        "SELECT id, account, payment_hash, bolt11, payee, grant_name, purpose, ref, "    \
+        "amount_msats, fee_max_msats, status, opaque, preimage, error_message, driver, " \
         "fee_msats, created_at, sent_at, settled_at, tries FROM payments "
 
 static const char *const texts[_Q_MAX] = {
@@ -57,6 +58,9 @@ static const char *const texts[_Q_MAX] = {
                            "ORDER BY id LIMIT ?2",
         [Q_GET] = COLUMNS "WHERE id = ?1 OR payment_hash = ?1 "
                           "ORDER BY id <> ?1, status = 'failed', seq DESC LIMIT 1",
+        [Q_UNDERWAY] = "SELECT coalesce(sum(amount_msats + fee_max_msats), 0) FROM payments "
+                       "WHERE status IN ('waiting', 'new', 'sent', 'unknown') "
+                       "AND status IN ('sent', 'unknown') AND driver = ?",
 };
 
 struct PaymentTable {
@@ -119,9 +123,9 @@ static const char *intent_fault(const Intent *i) {
         if (i->fee_max_msat < 0 || i->fee_max_msat > LEDGER_MSAT_MAX)
                 return "its limit of the fee is out of range";
         if (is_refund(i->account))
-                return streq(i->purpose, "refund") && is_hash(i->ref) && isempty(i->grant) ?
-                                       NULL :
-                                       "a refund is for a job, by its id";
+                return streq(i->purpose, "refund") && is_hash(i->ref) && isempty(i->grant)
+                                       ? NULL
+                                       : "a refund is for a job, by its id";
         if (account_kind(i->account) != ACCOUNT_MINE)
                 return "this account cannot pay";
         return NULL;
@@ -309,7 +313,7 @@ static const char *move_fault(const IntentMove *m) {
 /* The money that left by a wallet. The fee of a refund is the house's. */
 static int book_sent(PaymentTable *t, const IntentMove *m, const Payment *p) {
         bool refund = is_refund(p->account);
-        char wallet[64];
+        char wallet[80];
         int r;
 
         (void) snprintf(wallet, sizeof(wallet), ACCOUNT_WALLET "%s", p->driver);
@@ -391,8 +395,8 @@ static int payment_settled(PaymentTable *t, const IntentMove *m, Payment *p, Out
                 r = alarm_about(t, m, p);
         if (r < 0)
                 return r;
-        return exceeded ? outcome_say(ret, 1, "it took more than was reserved: it is frozen now") :
-                          outcome_say(ret, 0, "");
+        return exceeded ? outcome_say(ret, 1, "it took more than was reserved: it is frozen now")
+                        : outcome_say(ret, 0, "");
 }
 
 static int payment_update(PaymentTable *t, const IntentMove *m, State to, Outcome *ret) {
@@ -428,8 +432,8 @@ static const char *transition_fault(const Payment *p, State to, int *ret_verdict
         if (p->state == FAILED)
                 return "it has failed";
         *ret_verdict = -EINVAL;
-        return p->state == WAITING ? "a person has to approve it first" :
-                                     "this state does not follow the present one";
+        return p->state == WAITING ? "a person has to approve it first"
+                                   : "this state does not follow the present one";
 }
 
 /* Its money is gone after all: is the invoice being paid by another intent? */
@@ -467,8 +471,8 @@ int payment_move(PaymentTable *t, const IntentMove *m, Outcome *ret) {
                 return outcome_say(ret, -EEXIST, "another payment of this invoice is there");
         if (to == SENT && isempty(m->driver) && isempty(p.driver))
                 return outcome_say(ret, -EINVAL, "its driver is missing");
-        return to == SETTLED ? payment_settled(t, m, &p, ret) :
-                               payment_update(t, m, (State) to, ret);
+        return to == SETTLED ? payment_settled(t, m, &p, ret)
+                             : payment_update(t, m, (State) to, ret);
 }
 
 int payment_approve(PaymentTable *t, const char *id, bool yes, const char *note, Outcome *ret) {
@@ -505,4 +509,16 @@ SqlStatement *payment_open(PaymentTable *t, const char *after, unsigned limit) {
 SqlStatement *payment_get(PaymentTable *t, const char *id_or_hash) {
         sql_bind_text(t->q[Q_GET], 1, id_or_hash);
         return t->q[Q_GET];
+}
+
+int payment_underway(PaymentTable *t, const char *driver, int64_t *ret_msat) {
+        _cleanup_sql_ SqlStatement *q = t->q[Q_UNDERWAY];
+        int r;
+
+        sql_bind_text(q, 1, driver);
+        r = sql_step(q);
+        if (r <= 0)
+                return r ?: -EUCLEAN;
+        *ret_msat = sql_int(q, 0);
+        return 0;
 }

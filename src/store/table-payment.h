@@ -28,6 +28,9 @@ int payment_add(PaymentTable *t, const Intent *i, Outcome *ret);
 int payment_move(PaymentTable *t, const IntentMove *m, Outcome *ret);
 int payment_approve(PaymentTable *t, const char *id, bool yes, const char *note, Outcome *ret);
 
+/* What was sent by this driver and has no outcome yet, with the fees it may take. */
+int payment_underway(PaymentTable *t, const char *driver, int64_t *ret_msat);
+
 #define PAYMENT_ROW "(ssssssssxxsssssxxxxx)"
 SqlStatement *payment_open(PaymentTable *t, const char *after, unsigned limit);
 SqlStatement *payment_get(PaymentTable *t, const char *id_or_hash);

@@ -10,6 +10,7 @@
 #include "basic/log.h"
 #include "basic/sql-group.h"
 #include "basic/text.h"
+#include "books.h"
 #include "schema.h"
 #include "table-earning.h"
 #include "table-job.h"
@@ -22,6 +23,7 @@ typedef struct Bench {
         sd_event *event;
         Sql *db;
         SqlGroup *group;
+        Books *books;
         JobTable *jobs;
         EarningTable *earnings;
         unsigned n_answers, n_rows;
@@ -201,7 +203,9 @@ static int bench_open(Bench *b, const char *path) {
         if (r >= 0)
                 r = sql_group_new(b->db, b->event, &b->group);
         if (r >= 0)
-                r = job_table_new(b->db, &b->jobs);
+                r = books_new(b->db, &b->books);
+        if (r >= 0)
+                r = job_table_new(b->db, b->books->money, &b->jobs);
         if (r >= 0)
                 r = earning_table_new(b->db, &b->earnings);
         return r;
@@ -211,6 +215,7 @@ static void bench_close(Bench *b) {
         b->group = sql_group_free(b->group);
         b->jobs = job_table_free(b->jobs);
         b->earnings = earning_table_free(b->earnings);
+        b->books = books_free(b->books);
         b->db = sql_close(b->db);
 }
 

@@ -2,6 +2,7 @@
  * agree with the rows. */
 #include "tests/unit/unit.h"
 
+#include "books.h"
 #include "schema.h"
 #include "table-earning.h"
 #include "table-job.h"
@@ -12,6 +13,7 @@
 typedef struct World {
         char folder[64], path[96], id[JOB_ID_SIZE + 1];
         Sql *db;
+        Books *books;
         JobTable *jobs;
         EarningTable *earnings;
         SettingTable *settings;
@@ -27,7 +29,8 @@ static int set_up(void **state) {
         assert_non_null(mkdtemp(w->folder));
         (void) snprintf(w->path, sizeof(w->path), "%s/pylon.db", w->folder);
         assert_int_equal(sql_open(w->path, schema, schema_n, &w->db, &reason), 0);
-        assert_int_equal(job_table_new(w->db, &w->jobs), 0);
+        assert_int_equal(books_new(w->db, &w->books), 0);
+        assert_int_equal(job_table_new(w->db, w->books->money, &w->jobs), 0);
         assert_int_equal(earning_table_new(w->db, &w->earnings), 0);
         assert_int_equal(setting_table_new(w->db, &w->settings), 0);
         *state = w;
@@ -59,6 +62,7 @@ static int tear_down(void **state) {
                         number(w, "SELECT total(amount_msats) FROM earnings"));
 
         w->jobs = job_table_free(w->jobs);
+        w->books = books_free(w->books);
         w->earnings = earning_table_free(w->earnings);
         w->settings = setting_table_free(w->settings);
         w->db = sql_close(w->db);
@@ -186,6 +190,25 @@ static int on_earning(const Earning *e, void *userdata) {
         return 0;
 }
 
+/* The customer pays the job's invoice. */
+static void pay(World *w, unsigned i, int64_t msat) {
+        Outcome o = { 0 };
+        char hash[65];
+
+        (void) snprintf(hash, sizeof(hash), "%064x", i);
+        assert_int_equal(invoice_add(w->books->invoices,
+                                         &(Invoice){ hash, "lnbcrt1", "held", id_of(w, i), "pre",
+                                                         "", msat, 1, 2 },
+                                         &o),
+                        0);
+        assert_int_equal(o.verdict, 0);
+        assert_int_equal(invoice_settle(w->books->invoices,
+                                         &(Settlement){ hash, "regtest", "", "", msat, 0, 2 }, &o),
+                        0);
+        assert_int_equal(o.verdict, 0);
+        outcome_done(&o);
+}
+
 static void a_paid_job_earns_once(void **state) {
         World *w = *state;
         const char *text;
@@ -193,6 +216,7 @@ static void a_paid_job_earns_once(void **state) {
 
         for (unsigned i = 1; i <= 3; i++) {
                 assert_int_equal(add(w, i, "unpaid", INT64_C(1000) * i, &text), 0);
+                pay(w, i, INT64_C(1000) * i);
                 assert_int_equal(move(w, i, "queued", "", ""), 0);
                 assert_int_equal(move(w, i, "running", "", ""), 0);
                 assert_int_equal(move(w, i, "publishing", "{}", ""), 0);

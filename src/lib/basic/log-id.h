@@ -16,4 +16,5 @@
 #define LOG_ID_OFFLINE         "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a41"
 #define LOG_ID_STORE_DAMAGED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a50"
 #define LOG_ID_CONFIG_INVALID  "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a60"
+#define LOG_ID_PAYMENT_EXCEEDED "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a78"
 /* clang-format on */

@@ -210,14 +210,22 @@ typedef void (*books_grants_t)(
                 int error, const char *reason, const BooksGrant *grants, size_t n, void *userdata);
 int books_grants(BooksClient *c, books_grants_t done, void *userdata, BooksCall **ret);
 
+typedef struct BooksTransfer {
+        const char *id, *from, *to, *text;
+        int64_t msat;
+} BooksTransfer;
 /* Money that moves inside, without Lightning: earnings to an agent. 1: done before, by this id. */
-int books_transfer(BooksClient *c, const char *id, const char *from, const char *to, int64_t msat,
-                const char *text, books_verdict_t done, void *userdata, BooksCall **ret);
+int books_transfer(BooksClient *c, const BooksTransfer *transfer, books_verdict_t done,
+                void *userdata, BooksCall **ret);
+
+typedef struct BooksDeposit {
+        const char *id, *driver, *account, *text;
+        int64_t msat;
+} BooksDeposit;
 /* Money that is in the backend without an invoice of ours: what was there when the wallet was
  * connected (to "owner"), the faucet, what the person moved by hand (to "owner" or "outside"; then
  * negative, too). 1: done before, by this id. */
-int books_deposit(BooksClient *c, const char *id, const char *driver, const char *account,
-                int64_t msat, const char *text, books_verdict_t done, void *userdata,
+int books_deposit(BooksClient *c, const BooksDeposit *deposit, books_verdict_t done, void *userdata,
                 BooksCall **ret);
 /* A person has looked at a frozen account. */
 int books_unfreeze(BooksClient *c, const char *account, books_verdict_t done, void *userdata,
@@ -234,8 +242,8 @@ int books_balances(BooksClient *c, books_balances_t done, void *userdata, BooksC
 
 typedef struct BooksLine {
         int64_t entry, booked_at;
-        const char *kind; /* "invoice" "payment" "earned" "owed" "again" "refund" "transfer"
-                             "deposit" */
+        const char *kind; /* "invoice" "payment" "earned" "owed" "resumed" "again" "refund"
+                             "transfer" "deposit" */
         const char *ref;  /* payment hash, intent's id, job's id, the id given */
         const char *account;
         const char *text;

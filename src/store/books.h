@@ -1,0 +1,37 @@
+#pragma once
+/* Books: the ledger and the tables around it, as one. What moves money without an invoice is here
+ * too. Every changing call belongs between sql_request_begin() and _ok(). */
+#include "basic/buffer.h"
+#include "table-payment.h"
+
+typedef struct Books {
+        Ledger *ledger;
+        JobMoney *money;
+        InvoiceTable *invoices;
+        GrantTable *grants;
+        PaymentTable *payments;
+        Outcome outcome;          /* of the row that is being answered */
+        SqlStatement *checks[12]; /* made when they are first asked; books-verify.c */
+} Books;
+
+int books_new(Sql *db, Books **ret);
+Books *books_free(Books *b);
+DEFINE_CLEANUP(Books, books_free)
+
+typedef struct Transfer {
+        const char *id;
+        const char *from, *to; /* of a deposit: the driver, and the account */
+        const char *text;
+        int64_t msat;
+} Transfer;
+
+int books_transfer(Books *b, const Transfer *x, Outcome *ret);
+int books_deposit(Books *b, const Transfer *x, Outcome *ret);
+int books_unfreeze(Books *b, const char *account, Outcome *ret);
+
+/* Each invariant, with what is wrong where it does not hold. */
+typedef int (*books_check_t)(const char *check, bool ok, const char *detail, void *userdata);
+int books_verify(Books *b, books_check_t check, void *userdata);
+/* What a driver says it holds, against wallet:DRIVER and what is on the way. */
+int books_verify_driver(
+                Books *b, const char *driver, int64_t msat, books_check_t check, void *userdata);
