@@ -7,6 +7,7 @@ struct Feedback {
         FeedbackDoors doors;
         Feedback *prev, *next;
         char **relays;
+        Draft *draft; /* waits for its content */
         SignerCall *call;
 };
 
@@ -22,6 +23,7 @@ static Feedback *feedback_free(Feedback *f) {
         l->n--;
 
         f->call = signer_call_free(f->call);
+        (void) draft_free(f->draft);
         (void) strv_free(f->relays);
         return mfree(f);
 }
@@ -76,6 +78,50 @@ void feedback_send(const FeedbackDoors *d, const Draft *draft, char *const *rela
         r = feedback_new(d, relays, &f);
         if (r >= 0) {
                 r = signer_sign(d->signer, "provider", &draft, 1, on_signed, f, &f->call);
+                if (r < 0)
+                        (void) feedback_free(f);
+        }
+        if (r < 0)
+                log_debug_errno(r, "Feedback was left out: %m");
+}
+
+static int feedback_seal(Feedback *f, const char *content) {
+        const Draft *drafts[1] = { f->draft };
+        int r;
+
+        r = draft_tag(f->draft, "encrypted", NULL);
+        if (r >= 0)
+                r = draft_content(f->draft, content, strlen(content));
+        if (r >= 0)
+                r = signer_sign(f->doors.signer, "provider", drafts, 1, on_signed, f, &f->call);
+        return r;
+}
+
+static void on_encrypted(int error, _unused_ const char *name, _unused_ const char *reason,
+                const SignerResult *results, _unused_ size_t n, void *userdata) {
+        Feedback *f = userdata;
+
+        if (error >= 0)
+                error = results[0].error;
+        if (error >= 0)
+                error = feedback_seal(f, results[0].text);
+        if (error < 0) {
+                log_debug_errno(error, "Feedback was left out: %m");
+                (void) feedback_free(f);
+        }
+}
+
+void feedback_send_sealed(
+                const FeedbackDoors *d, Draft *draft, const SignerText *text, char *const *relays) {
+        Feedback *f;
+        int r;
+
+        r = feedback_new(d, relays, &f);
+        if (r < 0)
+                (void) draft_free(draft);
+        else {
+                f->draft = draft;
+                r = signer_encrypt(d->signer, "provider", text, 1, on_encrypted, f, &f->call);
                 if (r < 0)
                         (void) feedback_free(f);
         }

@@ -22,4 +22,7 @@ typedef struct FeedbackDoors {
 
 /* relays: NULL: all that are configured. */
 void feedback_send(const FeedbackDoors *d, const Draft *draft, char *const *relays);
+/* Takes the draft, which has no content yet: that is this text, encrypted. */
+void feedback_send_sealed(
+                const FeedbackDoors *d, Draft *draft, const SignerText *text, char *const *relays);
 void feedback_done(FeedbackList *l);

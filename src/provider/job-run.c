@@ -1,77 +1,12 @@
-/* Running: a backend works, and what comes out is encrypted where the request was, and signed. */
+/* Running: a backend works, and the customer sees how far it is. */
+#include "answer.h"
 #include "basic/log.h"
+#include "basic/text.h"
 #include "job.h"
 #include "provider.h"
 
-#define BREAKDOWNS_MAX 1 /* of the backend; then the job has failed */
-
-static void on_signed(int error, _unused_ const char *name, const char *reason,
-                const SignerResult *results, _unused_ size_t n, void *userdata) {
-        Job *job = userdata;
-
-        if (error >= 0) {
-                error = results[0].error;
-                reason = results[0].reason;
-        }
-        if (error < 0) {
-                flow_drive(&job->flow, flow_fail(&job->flow, error, reason));
-                return;
-        }
-
-        job->result = event_ref(results[0].event);
-        flow_drive(&job->flow, flow_go(JOB_PUBLISHING));
-}
-
-static Step job_sign(Job *job, const char *content, size_t size) {
-        const JobAnswer a = {
-                .status = JOB_STATUS_SUCCESS,
-                .amount_msat = job->price_msat > 0 ? job->price_msat : -1,
-                .relay = job->relay,
-                .content = content,
-                .content_size = size,
-                .encrypted = job->scheme,
-        };
-        _cleanup_(draft_freep) Draft *d = NULL;
-        const Draft *drafts[1];
-        int r;
-
-        r = job_result_draft(job->request, &a, provider_now(job->provider), &d);
-        drafts[0] = d;
-        if (r >= 0)
-                r = signer_sign(job->provider->signer, PROVIDER_KEY, drafts, 1, on_signed, job,
-                                &job->signer_call);
-        if (r < 0)
-                return flow_fail(&job->flow, r, _("The result could not be signed."));
-        return flow_wait();
-}
-
-static void on_encrypted(int error, _unused_ const char *name, const char *reason,
-                const SignerResult *results, _unused_ size_t n, void *userdata) {
-        Job *job = userdata;
-
-        if (error >= 0) {
-                error = results[0].error;
-                reason = results[0].reason;
-        }
-        flow_drive(&job->flow, error < 0 ? flow_fail(&job->flow, error, reason)
-                                         : job_sign(job, results[0].text, strlen(results[0].text)));
-}
-
-/* NIP-90: in the way the request came. */
-static Step job_encrypt(Job *job, const char *content) {
-        const SignerText text = {
-                .peer = event_pubkey_hex(job->request->event),
-                .scheme = job->scheme,
-                .text = content,
-        };
-        int r;
-
-        r = signer_encrypt(job->provider->signer, PROVIDER_KEY, &text, 1, on_encrypted, job,
-                        &job->signer_call);
-        if (r < 0)
-                return flow_fail(&job->flow, r, _("The result could not be encrypted."));
-        return flow_wait();
-}
+#define BREAKDOWNS_MAX 1    /* of the backend; then the job has failed */
+#define PARTIAL_ROOM   4096 /* beyond the longest answer, to see that it is longer */
 
 static Step job_work(Job *job);
 
@@ -85,18 +20,59 @@ static void on_work_done(int error, const char *reason, const char *content, siz
                 s = job_work(job); /* it keeps its slot */
         else if (error < 0)
                 s = flow_fail(&job->flow, error, reason);
-        else {
-                job_release_slot(job);
-                s = job->scheme ? job_encrypt(job, content) : job_sign(job, content, size);
-        }
+        else
+                s = job_finish(job, content, size);
         flow_drive(&job->flow, s);
 }
 
+/* ---- while it is written */
+
+static void on_say(const char *text, size_t size, void *userdata) {
+        job_tell_partial(userdata, text, size);
+}
+
+static void on_partial(const char *bytes, size_t size, void *userdata) {
+        Job *job = userdata;
+        Buffer *b = &job->partial.text;
+        size_t max = b->max - PARTIAL_ROOM, n;
+        _cleanup_free_ char *text = NULL;
+
+        if (!bytes) {
+                partial_clear(&job->partial);
+                return;
+        }
+        (void) partial_add(&job->partial, bytes, utf8_prefix(bytes, size, b->max - b->size));
+        if (b->size <= max)
+                return;
+
+        /* Relays would not take more: nobody shall pay for words that nobody reads. */
+        log_debug("The answer to job %.12s is long enough.", job_id(job));
+        job_note_usage(job, NULL);
+        job_release_slot(job);
+        job->work = work_free(job->work);
+        text = buffer_take(b, &n);
+        flow_drive(&job->flow, text ? job_finish(job, text, n)
+                                    : flow_fail(&job->flow, -ENOMEM, _("There is no memory.")));
+}
+
+static void listen_to_parts(Job *job) {
+        const Config *c = job->provider->config;
+
+        partial_init(&job->partial, job->provider->event,
+                        answer_size_max((size_t) c->feedback.answer_max, job->scheme) +
+                                        PARTIAL_ROOM,
+                        c->feedback.partials ? c->feedback.partial_interval : 0, on_say, job);
+}
+
 static Step job_work(Job *job) {
-        static const WorkEvents events = { .done = on_work_done };
+        static const WorkEvents events = { .done = on_work_done },
+                                with_parts = { .partial = on_partial, .done = on_work_done };
         int r;
 
-        r = work_start(job->work, job->task, &events, job);
+        if (job->task)
+                listen_to_parts(job);
+
+        r = work_start(job->work, job->task, job->task ? &with_parts : &events, job);
         if (r < 0)
                 return flow_fail(&job->flow, r, _("The work could not be started."));
         return flow_wait();

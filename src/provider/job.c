@@ -278,6 +278,7 @@ bool job_cancel(Job *job, uint64_t seq) {
                 job->seq = seq;
         job_leave_queue(job);
         job_release_slot(job);
+        partial_done(&job->partial);
         job->work = work_free(job->work);
         flow_drive(&job->flow, flow_go(JOB_CANCELLED));
         return taken;
@@ -292,6 +293,7 @@ int job_drop(Job *job) {
         job->dropped = true;
         job_leave_queue(job);
         job_release_slot(job);
+        partial_done(&job->partial);
         job->work = work_free(job->work);
         flow_drive(&job->flow,
                         flow_go(s != JOB_UNPAID && job->price_msat > 0 ? JOB_OWED : JOB_CANCELLED));
@@ -299,24 +301,6 @@ int job_drop(Job *job) {
 }
 
 /* ---- the ends */
-
-void job_tell(Job *job, JobStatus status, const char *text) {
-        const FeedbackDoors doors = {
-                .signer = job->provider->signer,
-                .relay = job->provider->relay,
-                .list = &job->provider->feedback,
-        };
-        const JobAnswer a = {
-                .status = status,
-                .text = text,
-                .amount_msat = -1,
-                .relay = job->relay,
-        };
-        _cleanup_(draft_freep) Draft *d = NULL;
-
-        if (job_feedback_draft(job->request, &a, provider_now(job->provider), &d) >= 0)
-                feedback_send(&doors, d, job->relays);
-}
 
 const char *job_reason(const Job *job) {
         if (job->verdict != VERDICT_ACCEPTED)
@@ -482,6 +466,8 @@ Job *job_free(Job *job) {
         job->publish = relay_publish_free(job->publish);
         job->work = work_free(job->work);
         job->task = text_task_free(job->task);
+        partial_done(&job->partial);
+        answer_done(&job->answer);
         if (job->customer)
                 customers_remove_job(&p->customers, job->customer, job_size(job));
         if (job->result)

@@ -1,6 +1,7 @@
 #pragma once
 /* Job: one request, from its arrival to its end. The table of its states is in job.c. */
 #include "admission.h"
+#include "answer.h"
 #include "backend.h"
 #include "basic/flow.h"
 #include "client/relay-client.h"
@@ -8,6 +9,7 @@
 #include "client/store-client.h"
 #include "customer.h"
 #include "gather.h"
+#include "partial.h"
 #include "queue.h"
 
 typedef struct Provider Provider;
@@ -38,6 +40,8 @@ typedef struct Job {
         const char *scheme; /* "nip44" or "nip04" where request and answer are encrypted */
         TextTask *task;     /* what a model is asked; NULL: the backend takes the request */
         Gather *gather;     /* its inputs are being fetched */
+        Partial partial;    /* of the answer, while it is written */
+        Answer answer;
         Work *work;
         QueueItem queue;
         QueueClass class;
@@ -105,5 +109,9 @@ Step job_run(Flow *f);                  /* job-run.c */
 Step job_publish(Flow *f);              /* job-publish.c */
 Job *flow_job(Flow *f);
 void job_release_slot(Job *job);
-/* Feedback on the way that nothing waits for. */
+/* job-answer.c: to be signed, then published. What a model wrote is made fit for that. */
+Step job_finish(Job *job, const char *content, size_t size);
+/* job-tell.c: feedback on the way that nothing waits for. */
 void job_tell(Job *job, JobStatus status, const char *text);
+void job_tell_answer(Job *job, const JobAnswer *a);
+void job_tell_partial(Job *job, const char *text, size_t size);

@@ -5,6 +5,8 @@
 #include "basic/text.h"
 #include "nostr/nip90.h"
 
+#define ANSWER_TAGS_SIZE 2048 /* what else is in a result */
+
 static const char *const status_names[_JOB_STATUS_MAX] = {
         [JOB_STATUS_PAYMENT_REQUIRED] = "payment-required",
         [JOB_STATUS_PROCESSING] = "processing",
@@ -52,6 +54,16 @@ static int add_content(Draft *d, const JobAnswer *a) {
         return draft_content(d, a->content, a->content_size);
 }
 
+static int add_expiration(Draft *d, const JobAnswer *a) {
+        char at[24];
+
+        if (a->expires_at <= 0)
+                return 0;
+
+        (void) snprintf(at, sizeof(at), "%" PRIi64, a->expires_at);
+        return draft_tag(d, "expiration", at, NULL);
+}
+
 int job_feedback_draft(const JobRequest *r, const JobAnswer *a, int64_t now, Draft **ret) {
         _cleanup_(draft_freep) Draft *d = NULL;
         int q;
@@ -61,7 +73,7 @@ int job_feedback_draft(const JobRequest *r, const JobAnswer *a, int64_t now, Dra
                 return q;
 
         q = add_status(d, a) ?: add_amount(d, a) ?: add_request(d, r->event, a)
-                        ?: add_customer(d, r->event) ?: add_content(d, a);
+                        ?: add_customer(d, r->event) ?: add_expiration(d, a) ?: add_content(d, a);
         if (q < 0)
                 return q;
 
@@ -80,13 +92,29 @@ static int add_whole_request(Draft *d, const Event *request, const JobAnswer *a)
                                                            : draft_tag(d, "request", json, NULL);
 }
 
-/* Copied as they came, from the part that everybody could read. */
-static int add_inputs(Draft *d, const Event *request) {
+/* Copied as they came, from the part that everybody could read, while there is room for them. */
+static int add_inputs(Draft *d, const Event *request, const JobAnswer *a) {
         const Tag *t = NULL;
+        size_t size = a->content_size;
         int r = 0;
 
+        while ((t = event_find_tag(request, "i", t)))
+                for (size_t i = 0; i < t->n; i++)
+                        size += strlen(t->values[i]) + 3;
+        if (size > JOB_ANSWER_MAX - ANSWER_TAGS_SIZE)
+                return 0;
         while (r >= 0 && (t = event_find_tag(request, "i", t)))
                 r = draft_tag_strv(d, t->values, t->n);
+        return r;
+}
+
+static int add_kind_of_answer(Draft *d, const JobAnswer *a) {
+        int r = 0;
+
+        if (!isempty(a->output))
+                r = draft_tag(d, "output", a->output, NULL);
+        if (r >= 0 && !isempty(a->model))
+                r = draft_tag(d, "model", a->model, NULL);
         return r;
 }
 
@@ -100,8 +128,9 @@ int job_result_draft(const JobRequest *r, const JobAnswer *a, int64_t now, Draft
                 return q;
 
         q = add_whole_request(d, request, a) ?: add_request(d, request, a)
-                        ?: add_inputs(d, request) ?: add_customer(d, request) ?: add_status(d, a)
-                        ?: add_amount(d, a) ?: add_content(d, a);
+                        ?: add_inputs(d, request, a) ?: add_customer(d, request) ?: add_status(d, a)
+                        ?: add_amount(d, a) ?: add_kind_of_answer(d, a) ?: add_expiration(d, a)
+                        ?: add_content(d, a);
         if (q < 0)
                 return q;
 

@@ -100,7 +100,9 @@ typedef struct JobAnswer {
         const char *relay;       /* a hint where the request can be found; "" */
         const char *content;
         size_t content_size;
-        bool encrypted; /* the content; the caller encrypts and decrypts */
+        bool encrypted;             /* the content; the caller encrypts and decrypts */
+        const char *output, *model; /* of a result: media type, and who wrote it; NULL */
+        int64_t expires_at;         /* NIP-40, seconds; 0: never */
 } JobAnswer;
 
 int job_feedback_draft(const JobRequest *r, const JobAnswer *a, int64_t now, Draft **ret);
