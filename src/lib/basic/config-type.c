@@ -126,6 +126,10 @@ static int write_msats(const void *field, Buffer *b) {
         return buffer_addf(b, "%" PRIi64, *(const int64_t *) field);
 }
 
+static int write_msats_bound(uint64_t n, Buffer *b) {
+        return buffer_addf(b, "%" PRIi64, (int64_t) n);
+}
+
 /* Numbers with a unit: the largest one that leaves no rest is written. */
 
 typedef struct Unit {
@@ -385,6 +389,30 @@ static int write_network(const void *field, Buffer *b) {
         return write_text(network_name(*(const Network *) field), b);
 }
 
+static const char *const bid_names[_BID_RULE_MAX] = {
+        [BID_ACCEPT] = "accept",
+        [BID_REQUIRE] = "require",
+        [BID_TAKE] = "take",
+};
+
+static int parse_bid(_unused_ const ConfigItem *item, const TomlValue *v, void *field,
+                _unused_ const TomlValue **ret_culprit) {
+        const char *s;
+
+        if (toml_string(v, &s) < 0)
+                return -EINVAL;
+        for (BidRule b = 0; b < _BID_RULE_MAX; b++)
+                if (streq(bid_names[b], s)) {
+                        *(BidRule *) field = b;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static int write_bid(const void *field, Buffer *b) {
+        return write_text(bid_names[*(const BidRule *) field], b);
+}
+
 /* Lists. */
 
 #define LIST_TEXT_MAX 1024
@@ -459,10 +487,11 @@ static int write_kinds(const void *field, Buffer *b) {
 }
 
 /* clang-format off */
+const ConfigType config_bid     = { N_("\"require\", \"take\" or \"accept\""),                parse_bid,       write_bid,        keep };
 const ConfigType config_boolean = { N_("true or false"),                                      parse_boolean,   write_boolean,    keep };
 const ConfigType config_switch  = { N_("true, false or \"auto\""),                            parse_switch,    write_switch,     keep };
 const ConfigType config_count   = { N_("a whole number"),                                     parse_count,     write_count,      keep, .write_bound = write_number };
-const ConfigType config_msats   = { N_("a whole number of millisats"),                        parse_msats,     write_msats,      keep, .write_bound = write_number };
+const ConfigType config_msats   = { N_("a whole number of millisats"),                        parse_msats,     write_msats,      keep, .write_bound = write_msats_bound };
 const ConfigType config_span    = { N_("a time such as \"30s\", \"5min\" or a number of seconds"), parse_time_span, write_span,  keep, .write_bound = write_span_bound };
 const ConfigType config_size    = { N_("a size such as \"512K\", \"10M\" or a number of bytes"), parse_size,   write_size,       keep, .write_bound = write_size_bound };
 const ConfigType config_network = { N_("\"mainnet\", \"testnet\", \"signet\" or \"regtest\""), parse_network, write_network,    keep };

@@ -6,6 +6,8 @@
 #define AT(field)      offsetof(Config, field)
 #define BACKEND(field) offsetof(ConfigBackend, field)
 #define KIND(field)    offsetof(ConfigKind, field)
+#define PRICE(field)   offsetof(ConfigPrice, field)
+#define MSATS_MAX      INT64_C(2100000000000000000)
 
 #define JOB_KIND_MIN   5000
 #define JOB_KIND_MAX   5999
@@ -145,6 +147,42 @@ static const ConfigItem items[] = {
         { "host", "auto_start_agents", &config_boolean, AT(host.auto_start_agents), "true", 0, 0,
           N_("Whether agents become active when host mode starts.") },
 
+        { "pay", "invoice_expiry", &config_span,    AT(pay.invoice_expiry), "\"10min\"", 10 * SEC, 24 * HOUR,
+          N_("How long a customer has to pay an invoice.") },
+        { "pay", "credit_msats",   &config_msats,   AT(pay.credit_msats),   "100000", 0, MSATS_MAX,
+          N_("For how many millisats results may wait to be paid, for each customer who pays after.") },
+        { "pay", "refund",         &config_boolean, AT(pay.refund),         "true",   0, 0,
+          N_("Whether what was paid and cannot be done is paid back, where the customer says how.") },
+        { "pay", "deliver_late",   &config_boolean, AT(pay.deliver_late),   "true",   0, 0,
+          N_("Whether a job that is paid after its time is done; false: it is paid back.") },
+
+        { "price", "kind",                 &config_count,   PRICE(kind),                 "0",    0, 5999,
+          N_("The kind of the jobs; 0: all.") },
+        { "price", "model",                &config_text,    PRICE(model),                "\"\"", 0, 128,
+          N_("The model, with \"*\" for any text and \"?\" for one character; \"\": all.") },
+        { "price", "base_msats",           &config_msats,   PRICE(base_msats),           "0",    0, MSATS_MAX,
+          N_("The price of a job.") },
+        { "price", "per_ktoken_in_msats",  &config_msats,   PRICE(per_ktoken_in_msats),  "0",    0, MSATS_MAX,
+          N_("The price of 1000 tokens that the model reads.") },
+        { "price", "per_ktoken_out_msats", &config_msats,   PRICE(per_ktoken_out_msats), "0",    0, MSATS_MAX,
+          N_("The price of 1000 tokens that the model writes.") },
+        { "price", "per_kbyte_msats",      &config_msats,   PRICE(per_kbyte_msats),      "0",    0, MSATS_MAX,
+          N_("The price of 1000 bytes of input.") },
+        { "price", "per_second_msats",     &config_msats,   PRICE(per_second_msats),     "0",    0, MSATS_MAX,
+          N_("The price of a second of work, where it is paid for after it.") },
+        { "price", "per_cpu_second_msats", &config_msats,   PRICE(per_cpu_second_msats), "0",    0, MSATS_MAX,
+          N_("The price of a second of the processor, where it is paid for after the work.") },
+        { "price", "minimum_msats",        &config_msats,   PRICE(minimum_msats),        "-1",   -1, MSATS_MAX,
+          N_("The least that such a job costs; -1: min_price_msats.") },
+        { "price", "maximum_msats",        &config_msats,   PRICE(maximum_msats),        "0",    0, MSATS_MAX,
+          N_("How much of a bid is taken; 0: all of it.") },
+        { "price", "bid",                  &config_bid,     PRICE(bid),                  "\"require\"", 0, 0,
+          N_("What a bid means: \"require\" refuses what is below the price, \"take\" does so and takes what is above it, \"accept\" takes no notice.") },
+        { "price", "free_per_day",         &config_count,   PRICE(free_per_day),         "0",    0, 1000000,
+          N_("How many such jobs each customer has free in a day.") },
+        { "price", "pay_after",            &config_boolean, PRICE(pay_after),            "false", 0, 0,
+          N_("Whether the work is done first, and its result held back until it is paid.") },
+
         { "backend", "name",         &config_name,     BACKEND(name),         NULL,     0, 64,
           N_("What the backend is called here.") },
         { "backend", "type",         &config_name,     BACKEND(type),         NULL,     0, 32,
@@ -200,6 +238,7 @@ static const ConfigItem items[] = {
 
 /* Lists of sections, [[name]]: their keys are in the table above. */
 static const ConfigList lists[] = {
+        { "price", AT(prices), sizeof(ConfigPrice), 256, NULL },
         { "backend", AT(backends), sizeof(ConfigBackend), 32, "name" },
         { "kind", AT(kinds), sizeof(ConfigKind), 64, NULL },
 };

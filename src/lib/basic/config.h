@@ -101,6 +101,12 @@ typedef struct Config {
                 usec_t heartbeat; /* 0: none */
                 bool ping, profile, watch;
         } discovery;
+        ConfigRows prices; /* of ConfigPrice */
+        struct {
+                usec_t invoice_expiry;
+                int64_t credit_msats; /* of each customer who may pay after */
+                bool refund, deliver_late;
+        } pay;
         ConfigRows backends; /* of ConfigBackend */
         ConfigRows kinds;    /* of ConfigKind */
         struct {
