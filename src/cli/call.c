@@ -18,6 +18,7 @@ static const struct {
         { "store", BUS_STORE, false },
         { "signer", BUS_SIGNER, true },
         { "relay", BUS_RELAY, false },
+        { "wallet", BUS_WALLET, false },
         { "provider", BUS_PROVIDER, false },
         { "host", BUS_HOST, false },
 };

@@ -20,9 +20,16 @@
 #define DRAIN_EXTRA    (5 * SEC) /* for the provider to tell its relays */
 
 /* Who is stopped after whom: those who work before those whom they ask. */
-typedef enum Stage { STAGE_WORKERS, STAGE_RELAY, STAGE_SIGNER, STAGE_STORE, _STAGE_MAX } Stage;
+typedef enum Stage {
+        STAGE_WORKERS,
+        STAGE_WALLET,
+        STAGE_RELAY,
+        STAGE_SIGNER,
+        STAGE_STORE,
+        _STAGE_MAX
+} Stage;
 
-enum { STORE, SIGNER, RELAY, PROVIDER, HOST, N_SERVICES };
+enum { STORE, SIGNER, RELAY, WALLET, PROVIDER, HOST, N_SERVICES };
 
 static const struct {
         const char *name;
@@ -31,6 +38,7 @@ static const struct {
         [STORE] = { "store", STAGE_STORE },
         [SIGNER] = { "signer", STAGE_SIGNER },
         [RELAY] = { "relay", STAGE_RELAY },
+        [WALLET] = { "wallet", STAGE_WALLET },
         [PROVIDER] = { "provider", STAGE_WORKERS },
         [HOST] = { "host", STAGE_WORKERS },
 };

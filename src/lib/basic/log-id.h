@@ -17,4 +17,12 @@
 #define LOG_ID_STORE_DAMAGED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a50"
 #define LOG_ID_CONFIG_INVALID  "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a60"
 #define LOG_ID_PAYMENT_EXCEEDED "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a78"
+#define LOG_ID_WALLET_READY    "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a70"
+#define LOG_ID_WALLET_DOWN     "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a71"
+#define LOG_ID_INVOICE_PAID    "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a72"
+#define LOG_ID_PAYMENT_SENT    "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a73"
+#define LOG_ID_PAYMENT_FAILED  "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a74"
+#define LOG_ID_PAYMENT_UNKNOWN "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a75"
+#define LOG_ID_PAYMENT_RESOLVED "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a76"
+#define LOG_ID_GRANT_CHANGED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a77"
 /* clang-format on */

@@ -2,6 +2,7 @@
 #include "driver.h"
 
 static const DriverClass *const classes[] = {
+        &driver_regtest,
         &driver_phoenixd,
         &driver_lnd,
         &driver_cln,

@@ -41,14 +41,17 @@ typedef enum DriverInvoiceState {
 
 /* What the core has to know about a backend. */
 typedef struct DriverCaps {
-        bool push;           /* watch() tells of settlements as they come */
-        bool fee_limit;      /* fee_max_msat is obeyed by the backend */
-        bool pay_idempotent; /* it refuses a hash that it paid or is paying: a payment it says it
-                              * does not know may be sent once more */
-        bool resend_opaque;  /* pay() with the stored opaque may be repeated at will (NWC: the same
-                              * signed event) */
-        bool failed_twice;   /* a lookup's FAILED is believed at the second look only */
-        int64_t unit_msat;   /* 1 or 1000: incoming amounts are multiples of it */
+        bool push;            /* watch() tells of settlements as they come */
+        bool fee_limit;       /* fee_max_msat is obeyed by the backend */
+        bool pay_idempotent;  /* it refuses a hash that it paid or is paying: a payment it says it
+                               * does not know may be sent once more */
+        bool resend_opaque;   /* pay() with the stored opaque may be repeated at will (NWC: the same
+                               * signed event) */
+        bool absent_is_final; /* what it does not know was never paid, and is not unless sent again
+                               */
+        bool pays_itself;  /* it pays invoices that it made; else they are settled in the books */
+        bool failed_twice; /* a lookup's FAILED is believed at the second look only */
+        int64_t unit_msat; /* 1 or 1000: incoming amounts are multiples of it */
 } DriverCaps;
 
 /* Of an invoice of ours, as the backend has it. Strings are borrowed. */
@@ -163,9 +166,9 @@ typedef struct DriverClass {
          * after each connect. NULL where nothing pushes. cursor "": from now on, and whatever the
          * backend settled lately. */
         int (*watch)(Driver *d, const char *cursor);
-        /* regtest only: money out of nothing, to our own or another account of the node. */
-        int (*fund)(Driver *d, const char *account, int64_t msat, driver_balance_t done,
-                        void *userdata, DriverOp **ret);
+        /* regtest only: the faucet pays this invoice of ours. */
+        int (*fund)(Driver *d, const uint8_t hash[static 32], driver_payment_t done, void *userdata,
+                        DriverOp **ret);
 } DriverClass;
 
 /* Each driver's own struct begins with this; driver_init() in open(). */

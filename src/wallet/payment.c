@@ -1,0 +1,856 @@
+/* Paying, so that no crash and no silence pays twice.
+ *
+ *   asked       Orders with an address instead of an invoice: this id may have its invoice already.
+ *   resolving   lnurl-pay.c asks the payee's server for one.
+ *   checking    The invoice is read by us: network, amount, expiry. Nothing is written yet.
+ *   reserving   The books take amount and fee from what the account and its grant may spend, and
+ *               write the intent down, "new", in one transaction. The same invoice, or the same
+ *               purpose, joins the payment that is there.
+ *   waiting     A person has to say yes: the grant says above which amount.
+ *   preparing   The driver makes what must be on disk before anything can pay (NWC: the event).
+ *   sent        Durable before the backend hears of it. From here on only the backend's word, or a
+ *               person's, ends it: silence is not failure.
+ *   looking     What became of it? Asked of the backend by the payment hash, never sent again but
+ *               by the rules of may_send_again().
+ *   paused      2, 4, 8 … 300 seconds until the next look. The money stays reserved.
+ *   settled     The preimage is the proof; without one that fits it is settled, unproven.
+ *   failed      Positively refused: the reservation is released. */
+#include "payment.h"
+
+#include <stdio.h>
+
+#include "basic/crypt.h"
+#include "basic/fault.h"
+#include "basic/log.h"
+#include "bus/names.h"
+#include "bus/text.h"
+#include "money/lnurl.h"
+#include "money/msat.h"
+#include "wallet.h"
+
+#define LOOK_FIRST  (2 * SEC)
+#define LOOK_MAX    (300 * SEC)
+#define WRITE_AGAIN SEC
+#define SENDS_MAX   2          /* of one payment; it was not known when it was sent again */
+#define RESENDS_MAX 8          /* of one signed event */
+#define LATE_HTLC   (2 * 3600) /* seconds after its expiry in which a payment may still settle */
+#define INTERNAL    "internal"
+
+static Step payment_ask(Flow *f);
+static Step payment_resolve_destination(Flow *f);
+static Step payment_check(Flow *f);
+static Step payment_reserve(Flow *f);
+static Step payment_prepare(Flow *f);
+static Step payment_send(Flow *f);
+static Step payment_lookup(Flow *f);
+static Step payment_pause(Flow *f);
+
+#define OVER B(PAYMENT_SETTLED) | B(PAYMENT_FAILED)
+
+/* clang-format off */
+static const FlowState payment_states[_PAYMENT_STATE_MAX] = {
+        /*                      name         enter                        deadline       late             fails            next                                          durable */
+        [PAYMENT_ASKED]     = { "asked",     payment_ask,                 0,             0,               PAYMENT_REFUSED, B(PAYMENT_RESOLVING) | B(PAYMENT_CHECKING) | B(PAYMENT_JOINED), false },
+        [PAYMENT_RESOLVING] = { "resolving", payment_resolve_destination, 90 * SEC,      PAYMENT_REFUSED, PAYMENT_REFUSED, B(PAYMENT_CHECKING),                          false },
+        [PAYMENT_CHECKING]  = { "checking",  payment_check,               0,             0,               PAYMENT_REFUSED, B(PAYMENT_RESERVING),                         false },
+        [PAYMENT_RESERVING] = { "reserving", payment_reserve,             0,             0,               PAYMENT_REFUSED, B(PAYMENT_WAITING) | B(PAYMENT_PREPARING) | B(PAYMENT_SENT) | B(PAYMENT_JOINED), false },
+        [PAYMENT_WAITING]   = { "waiting",   NULL,                        0,             0,               PAYMENT_FAILED,  B(PAYMENT_PREPARING) | B(PAYMENT_SENT),       false },
+        [PAYMENT_PREPARING] = { "preparing", payment_prepare,             MIN_,          PAYMENT_FAILED,  PAYMENT_FAILED,  B(PAYMENT_SENT),                              false },
+        [PAYMENT_SENT]      = { "sent",      payment_send,                90 * SEC,      PAYMENT_PAUSED,  PAYMENT_PAUSED,  B(PAYMENT_LOOKING) | B(PAYMENT_PAUSED) | OVER, true },
+        [PAYMENT_LOOKING]   = { "looking",   payment_lookup,              MIN_,          PAYMENT_PAUSED,  PAYMENT_PAUSED,  B(PAYMENT_SENT) | B(PAYMENT_LOOKING) | OVER, false },
+        [PAYMENT_PAUSED]    = { "paused",    payment_pause,               LOOK_MAX,      PAYMENT_LOOKING, PAYMENT_PAUSED,  OVER,                                         false },
+        [PAYMENT_SETTLED]   = { "settled",   .final = true, .durable = true },
+        [PAYMENT_FAILED]    = { "failed",    .final = true, .durable = true },
+        [PAYMENT_REFUSED]   = { "refused",   .final = true },
+        [PAYMENT_JOINED]    = { "joined",    .final = true },
+};
+/* clang-format on */
+
+static int payment_record(Flow *f);
+static void payment_changed(Flow *f, int from);
+static void payment_done(Flow *f);
+static uint64_t payment_deadline(Flow *f);
+
+static const FlowTable payment_table = {
+        .name = "payment",
+        .states = payment_states,
+        .n_states = _PAYMENT_STATE_MAX,
+        .record = payment_record,
+        .changed = payment_changed,
+        .done = payment_done,
+        .deadline = payment_deadline,
+};
+
+static Payment *flow_payment(Flow *f) {
+        return container_of(f, Payment, flow);
+}
+
+const char *payment_word(const Payment *p) {
+        switch ((PaymentState) p->flow.state) {
+        case PAYMENT_SETTLED:
+                return "settled";
+        case PAYMENT_FAILED:
+        case PAYMENT_REFUSED:
+                return "failed";
+        case PAYMENT_WAITING:
+                return "waiting";
+        case PAYMENT_SENT:
+                return "sent";
+        case PAYMENT_LOOKING:
+        case PAYMENT_PAUSED:
+                return p->pending ? "pending" : "unknown";
+        case PAYMENT_ASKED:
+        case PAYMENT_RESOLVING:
+        case PAYMENT_CHECKING:
+        case PAYMENT_RESERVING:
+        case PAYMENT_PREPARING:
+        case PAYMENT_JOINED:
+        case _PAYMENT_STATE_MAX:
+                break;
+        }
+        return "new";
+}
+
+static void payment_set_reason(Payment *p, const char *reason) {
+        (void) snprintf(p->reason, sizeof(p->reason), "%s",
+                        bus_text_or(reason ?: "", "its words cannot be shown"));
+}
+
+static Step payment_refuse(Payment *p, const char *name, int error, const char *reason) {
+        p->error_name = name;
+        payment_set_reason(p, reason);
+        return flow_fail(&p->flow, error, reason);
+}
+
+/* What the books refuse for good; anything else is a trouble that passes. */
+static bool is_refusal(int verdict) {
+        return verdict == -EINVAL || verdict == -ENOENT || verdict == -EALREADY ||
+               verdict == -EEXIST || verdict == -EACCES;
+}
+
+/* ---- asked, resolving */
+
+static void on_known(int error, const char *reason, const BooksIntent *intents, size_t n,
+                void *userdata) {
+        Payment *p = userdata;
+        Step s = flow_go(PAYMENT_RESOLVING);
+
+        if (error < 0)
+                s = payment_refuse(p, BUS_ERROR_NOT_REACHABLE, error, reason);
+        else if (n > 0 && streq(intents[0].id, p->id))
+                s = flow_go(PAYMENT_JOINED);
+        flow_drive(&p->flow, s);
+}
+
+static Step payment_ask(Flow *f) {
+        Payment *p = flow_payment(f);
+        int r;
+
+        if (!lnurl_looks_like(p->destination))
+                return flow_go(PAYMENT_CHECKING);
+        r = books_get_intent(p->wallet->books, p->id, on_known, p, &p->call);
+        if (r < 0)
+                return payment_refuse(p, BUS_ERROR_BUSY, r, "the books cannot be asked");
+        return flow_wait();
+}
+
+static void on_resolved(int error, const char *reason, const LnurlBill *bill, void *userdata) {
+        Payment *p = userdata;
+
+        if (error < 0) {
+                flow_drive(&p->flow, payment_refuse(p, BUS_ERROR_NOT_REACHABLE, error, reason));
+                return;
+        }
+        p->bolt11 = strdup(bill->bolt11);
+        flow_drive(&p->flow, p->bolt11 ? flow_go(PAYMENT_CHECKING)
+                                       : payment_refuse(p, NULL, -ENOMEM, "there is no memory"));
+}
+
+static Step payment_resolve_destination(Flow *f) {
+        Payment *p = flow_payment(f);
+        const Config *config = p->wallet->config;
+        const LnurlOrder order = {
+                .destination = p->destination,
+                .msat = p->amount_msat,
+                .comment = isempty(p->comment) ? NULL : p->comment,
+                .network = config->network,
+                .allow_private = config->wallet.allow_private,
+        };
+        const char *reason = "there is no memory";
+        int r;
+
+        if (p->amount_msat <= 0)
+                return payment_refuse(p, BUS_ERROR_BAD_INPUT, -EINVAL,
+                                "an address names no amount, so say one");
+        r = lnurl_bill(p->wallet->web, &order, on_resolved, p, &p->resolution, &reason);
+        return r < 0 ? payment_refuse(p, BUS_ERROR_BAD_INPUT, r, reason) : flow_wait();
+}
+
+/* ---- checking */
+
+static int64_t fee_default(const Payment *p) {
+        if (streq(wallet_driver(p->wallet), "regtest"))
+                return 0; /* it never takes one */
+        return MAX(p->wallet->config->wallet.fee_max_msats, p->amount_msat / 100);
+}
+
+/* Why the amount is not possible, or NULL; sets it. */
+static const char *payment_take_amount(Payment *p, int64_t named_msat) {
+        if (p->amount_msat < 0 || p->amount_msat > MSAT_MAX)
+                return "there is no such amount";
+        if (named_msat == 0 && p->amount_msat == 0)
+                return "the invoice names no amount, so say one";
+        if (named_msat > 0 && p->amount_msat > 0 && p->amount_msat != named_msat)
+                return "the invoice is about another amount";
+        p->amount_is_ours = named_msat == 0;
+        p->amount_msat = named_msat ?: p->amount_msat;
+        return NULL;
+}
+
+static int payment_take_invoice(Payment *p, const Bolt11 *b) {
+        char payee[2 * sizeof(b->payee) + 1];
+
+        memcpy(p->hash_bytes, b->payment_hash, 32);
+        hex_encode(b->payment_hash, 32, p->hash);
+        p->expires_at = bolt11_expires_at(b);
+        if (isempty(p->payee)) {
+                hex_encode(b->payee, sizeof(b->payee), payee);
+                free(p->payee);
+                p->payee = strdup(isempty(p->destination) || streq(p->destination, p->bolt11)
+                                                  ? payee
+                                                  : p->destination);
+                if (!p->payee)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static Step payment_check(Flow *f) {
+        _cleanup_bolt11_ Bolt11 b = { 0 };
+        Payment *p = flow_payment(f);
+        const char *reason = "there is no memory";
+        int r;
+
+        if (!p->bolt11)
+                p->bolt11 = strdup(startswith(p->destination, "lightning:") ?: p->destination);
+        if (!p->bolt11)
+                return payment_refuse(p, NULL, -ENOMEM, reason);
+        r = bolt11_decode(p->bolt11, &b, &reason);
+        if (r < 0)
+                return payment_refuse(p, BUS_ERROR_BAD_INPUT, r, reason);
+
+        reason = wallet_network_fault(p->wallet, b.network);
+        if (reason)
+                return payment_refuse(p, BUS_ERROR_WRONG_NETWORK, -ENETUNREACH, reason);
+        if (bolt11_expires_at(&b) <= wallet_now(p->wallet))
+                return payment_refuse(p, BUS_ERROR_BAD_INPUT, -ETIME, "the invoice has expired");
+        reason = payment_take_amount(p, b.amount_msat);
+        if (reason)
+                return payment_refuse(p, BUS_ERROR_BAD_INPUT, -EINVAL, reason);
+        r = payment_take_invoice(p, &b);
+        if (r < 0)
+                return payment_refuse(p, NULL, r, "there is no memory");
+        if (p->fee_max_msat < 0)
+                p->fee_max_msat = fee_default(p);
+        return flow_go(PAYMENT_RESERVING);
+}
+
+/* ---- reserving */
+
+/* An invoice of our own needs no network, and most backends refuse to pay themselves. */
+static bool is_internal(const Payment *p) {
+        return !p->wallet->class->caps.pays_itself && invoice_find(p->wallet, p->hash);
+}
+
+static Step payment_go_on(Payment *p) {
+        if (p->expires_at > 0 && p->expires_at <= wallet_now(p->wallet)) {
+                payment_set_reason(p, "the invoice has expired");
+                return flow_go(PAYMENT_FAILED);
+        }
+        (void) snprintf(p->driver, sizeof(p->driver), "%s",
+                        is_internal(p) ? INTERNAL : wallet_driver(p->wallet));
+        if (streq(p->driver, INTERNAL) || !p->wallet->class->prepare)
+                return flow_go(PAYMENT_SENT);
+        return flow_go(PAYMENT_PREPARING);
+}
+
+static Step payment_join(Payment *p, const char *id) {
+        char *other = strdup(id);
+
+        if (!other)
+                return payment_refuse(p, NULL, -ENOMEM, "there is no memory");
+        (void) map_remove_string(&p->wallet->payments, p->id);
+        free(p->id);
+        p->id = other;
+        return flow_go(PAYMENT_JOINED);
+}
+
+static const char *refusal_name(int error) {
+        switch (error) {
+        case -EDQUOT:
+        case -ENOBUFS:
+        case -EACCES:
+        case -EBUSY:
+                return BUS_ERROR_NO_MONEY;
+        case -EINVAL:
+        case -EEXIST:
+        case -ENOENT:
+                return BUS_ERROR_BAD_INPUT;
+        default:
+                return BUS_ERROR_NOT_REACHABLE;
+        }
+}
+
+static void on_reserved(int verdict, const char *text, void *userdata) {
+        Payment *p = userdata;
+        Step s;
+
+        if (verdict < 0)
+                s = payment_refuse(p, refusal_name(verdict), verdict, text);
+        else if (verdict > 0)
+                s = payment_join(p, text);
+        else {
+                p->written = true;
+                (void) fault("payment.new");
+                s = streq(text, "waiting") ? flow_go(PAYMENT_WAITING) : payment_go_on(p);
+        }
+        flow_drive(&p->flow, s);
+}
+
+static Step payment_reserve(Flow *f) {
+        Payment *p = flow_payment(f);
+        const BooksIntent intent = {
+                .id = p->id,
+                .account = p->account,
+                .hash = p->hash,
+                .bolt11 = p->bolt11,
+                .payee = p->payee,
+                .grant = p->grant,
+                .purpose = p->purpose,
+                .ref = p->ref,
+                .amount_msat = p->amount_msat,
+                .fee_max_msat = p->fee_max_msat,
+        };
+        int r;
+
+        r = books_add_intent(p->wallet->books, &intent, on_reserved, p, &p->call);
+        if (r < 0)
+                return payment_refuse(p, BUS_ERROR_BUSY, r, "the books cannot be asked");
+        return flow_wait();
+}
+
+/* ---- preparing, sent */
+
+static DriverPayRequest payment_request(const Payment *p) {
+        DriverPayRequest r = {
+                .id = p->id,
+                .bolt11 = p->bolt11,
+                .amount_msat = p->amount_msat,
+                .amount_is_ours = p->amount_is_ours,
+                .fee_max_msat = p->fee_max_msat,
+                .expires_at = p->expires_at,
+                .opaque = p->opaque ?: "",
+        };
+
+        memcpy(r.hash, p->hash_bytes, sizeof(r.hash));
+        return r;
+}
+
+static void on_prepared(int error, const char *reason, const char *opaque, void *userdata) {
+        Payment *p = userdata;
+
+        if (error >= 0) {
+                free(p->opaque);
+                p->opaque = strdup(opaque);
+                error = p->opaque ? 0 : -ENOMEM;
+        }
+        if (error < 0)
+                payment_set_reason(p, reason);
+        flow_drive(&p->flow, flow_go(error < 0 ? PAYMENT_FAILED : PAYMENT_SENT));
+}
+
+static Step payment_prepare(Flow *f) {
+        Payment *p = flow_payment(f);
+        const DriverPayRequest request = payment_request(p);
+        int r;
+
+        r = p->wallet->class->prepare(p->wallet->driver, &request, on_prepared, p, &p->op);
+        if (r < 0) {
+                payment_set_reason(p, "the wallet's backend cannot be asked");
+                return flow_go(PAYMENT_FAILED);
+        }
+        return flow_wait();
+}
+
+static bool preimage_fits(const Payment *p, const DriverPayment *o) {
+        uint8_t hash[32];
+
+        return o->has_preimage && sha256(o->preimage, sizeof(o->preimage), hash) >= 0 &&
+               memory_equal(hash, p->hash_bytes, sizeof(hash));
+}
+
+static Step payment_settle(Payment *p, const DriverPayment *o) {
+        p->fee_msat = MAX(o->fee_msat, INT64_C(0));
+        p->preimage[0] = 0;
+        if (preimage_fits(p, o))
+                hex_encode(o->preimage, sizeof(o->preimage), p->preimage);
+        else
+                log_warning("Payment %s is settled, but the wallet's backend has no proof of it.",
+                                p->hash);
+        payment_set_reason(p, "");
+        (void) fault("payment.outcome");
+        return flow_go(PAYMENT_SETTLED);
+}
+
+static Step payment_not_settled(Payment *p, const DriverPayment *o) {
+        p->pending = o->outcome == DRIVER_PENDING;
+        payment_set_reason(p, o->reason);
+        return flow_go(PAYMENT_PAUSED);
+}
+
+static void on_paid(const DriverPayment *o, void *userdata) {
+        Payment *p = userdata;
+        Step s;
+
+        if (o->outcome == DRIVER_SETTLED)
+                s = payment_settle(p, o);
+        else if (o->outcome == DRIVER_FAILED) {
+                payment_set_reason(p, o->reason);
+                (void) fault("payment.outcome");
+                s = flow_go(PAYMENT_FAILED);
+        } else
+                s = payment_not_settled(p, o);
+        flow_drive(&p->flow, s);
+}
+
+static void on_settled_inside(int verdict, const char *text, void *userdata) {
+        Payment *p = userdata;
+        Invoice *i = invoice_find(p->wallet, p->hash);
+
+        if (verdict >= 0 && i)
+                invoice_paid_inside(i);
+        if (verdict < 0)
+                payment_set_reason(p, text);
+        flow_drive(&p->flow, flow_go(verdict >= 0                  ? PAYMENT_SETTLED
+                                             : is_refusal(verdict) ? PAYMENT_FAILED
+                                                                   : PAYMENT_PAUSED));
+}
+
+/* The payer's and the payee's side are one transaction of the books. */
+static Step payment_settle_inside(Payment *p) {
+        const BooksMove move = { .id = p->id, .state = "settled", .driver = INTERNAL };
+        int r;
+
+        r = books_move_intent(p->wallet->books, &move, on_settled_inside, p, &p->call);
+        return r < 0 ? flow_go(PAYMENT_PAUSED) : flow_wait();
+}
+
+static Step payment_send(Flow *f) {
+        Payment *p = flow_payment(f);
+        const DriverPayRequest request = payment_request(p);
+        int r;
+
+        (void) fault("payment.sent");
+        p->op = driver_op_free(p->op);
+        p->looked_first = 0;
+        if (streq(p->driver, INTERNAL))
+                return payment_settle_inside(p);
+        r = p->wallet->class->pay(p->wallet->driver, &request, on_paid, p, &p->op);
+        if (r < 0) { /* it never started; the look that follows says so, too */
+                payment_set_reason(p, "the wallet's backend cannot be asked");
+                return flow_go(PAYMENT_PAUSED);
+        }
+        return flow_wait();
+}
+
+/* ---- looking, paused */
+
+/* The backend says that it knows nothing of this payment. */
+static bool may_send_again(const Payment *p) {
+        const DriverCaps *caps = &p->wallet->class->caps;
+
+        if (p->expires_at <= wallet_now(p->wallet))
+                return false;
+        if (caps->resend_opaque)
+                return !isempty(p->opaque) && p->tries < RESENDS_MAX;
+        return caps->pay_idempotent && p->tries < SENDS_MAX;
+}
+
+static Step payment_absent(Payment *p, const DriverPayment *o) {
+        int64_t now = wallet_now(p->wallet);
+
+        if (may_send_again(p))
+                return flow_go(PAYMENT_SENT);
+        if (p->wallet->class->caps.absent_is_final ||
+                        (p->looked_first > 0 && now > p->expires_at + LATE_HTLC)) {
+                payment_set_reason(p, "the wallet's backend never heard of it");
+                return flow_go(PAYMENT_FAILED);
+        }
+        if (p->looked_first == 0 && now > p->expires_at + LATE_HTLC)
+                p->looked_first = now;
+        return payment_not_settled(p, o);
+}
+
+static void on_looked(const DriverPayment *o, void *userdata) {
+        Payment *p = userdata;
+        Step s;
+
+        if (o->outcome == DRIVER_SETTLED)
+                s = payment_settle(p, o);
+        else if (o->outcome == DRIVER_FAILED &&
+                        (p->failed_once || !p->wallet->class->caps.failed_twice)) {
+                payment_set_reason(p, o->reason);
+                s = flow_go(PAYMENT_FAILED);
+        } else if (o->outcome == DRIVER_UNKNOWN && o->absent)
+                s = payment_absent(p, o);
+        else {
+                p->failed_once = o->outcome == DRIVER_FAILED;
+                s = payment_not_settled(p, o);
+        }
+        flow_drive(&p->flow, s);
+}
+
+static Step payment_lookup(Flow *f) {
+        Payment *p = flow_payment(f);
+        Wallet *w = p->wallet;
+        int r;
+
+        p->op = driver_op_free(p->op);
+        if (p->tries == 0) { /* "sent" never reached the disk, and the backend nothing */
+                if (!*p->reason)
+                        payment_set_reason(p, "it could not be written down");
+                return flow_go(PAYMENT_FAILED);
+        }
+        if (streq(p->driver, INTERNAL))
+                return payment_settle_inside(p);
+        if (!w->driver || !streq(p->driver, wallet_driver(w))) {
+                payment_set_reason(p, "it was sent by another wallet than the one that is set up");
+                return flow_go(PAYMENT_PAUSED);
+        }
+        r = w->class->lookup_payment(w->driver, p->hash_bytes, on_looked, p, &p->op);
+        return r < 0 ? flow_go(PAYMENT_PAUSED) : flow_wait();
+}
+
+static Step payment_pause(Flow *f) {
+        Payment *p = flow_payment(f);
+        const BooksMove move = { .id = p->id, .state = "unknown", .reason = p->reason };
+
+        p->op = driver_op_free(p->op);
+        if (p->tries > 0 && p->pauses == 1 &&
+                        !p->pending) /* so that a list of the books shows it */
+                (void) books_move_intent(p->wallet->books, &move, NULL, NULL, NULL);
+        return flow_wait();
+}
+
+static uint64_t payment_deadline(Flow *f) {
+        Payment *p = flow_payment(f);
+
+        if (f->state != PAYMENT_PAUSED)
+                return payment_states[f->state].deadline_usec;
+        p->pauses++;
+        return p->pauses > 8 ? LOOK_MAX : MIN(LOOK_FIRST << (p->pauses - 1), LOOK_MAX);
+}
+
+/* ---- the books */
+
+static void payment_write_again(Payment *p);
+
+static void on_recorded(int verdict, const char *text, void *userdata) {
+        Payment *p = userdata;
+
+        if (verdict < 0 && !is_refusal(verdict)) {
+                payment_write_again(p);
+                return;
+        }
+        if (verdict < 0)
+                log_error("The books refused that payment %s is %s: %s.", p->id,
+                                flow_state_name(&p->flow), text);
+        else if (verdict > 0)
+                log_warning("Payment %s: %s.", p->id, text);
+        if (verdict >= 0 && p->flow.state == PAYMENT_SENT)
+                p->tries++;
+        flow_recorded(&p->flow, MIN(verdict, 0));
+}
+
+static int payment_write(Payment *p) {
+        bool settled = p->flow.state == PAYMENT_SETTLED, sent = p->flow.state == PAYMENT_SENT;
+        const BooksMove move = {
+                .id = p->id,
+                .state = flow_state_name(&p->flow),
+                .opaque = sent ? p->opaque : NULL,
+                .preimage = settled ? p->preimage : NULL,
+                .reason = p->reason,
+                .driver = sent || settled ? p->driver : NULL,
+                .fee_msat = settled ? p->fee_msat : 0,
+        };
+
+        return books_move_intent(p->wallet->books, &move, on_recorded, p, &p->call);
+}
+
+static int on_again(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Payment *p = userdata;
+
+        p->again = sd_event_source_disable_unref(p->again);
+        if (payment_write(p) < 0)
+                payment_write_again(p);
+        return 0;
+}
+
+static void payment_write_again(Payment *p) {
+        p->again_usec = p->again_usec == 0 ? WRITE_AGAIN : MIN(2 * p->again_usec, MIN_);
+        if (sd_event_add_time_relative(p->wallet->event, &p->again, CLOCK_BOOTTIME, p->again_usec,
+                            p->again_usec / 8, on_again, p) < 0)
+                flow_recorded(&p->flow, -ENOMEM);
+}
+
+static int payment_record(Flow *f) {
+        Payment *p = flow_payment(f);
+
+        p->op = driver_op_free(p->op);
+        p->again_usec = 0;
+        if (f->state == PAYMENT_SETTLED && streq(p->driver, INTERNAL))
+                return 1; /* it is by now */
+        if (payment_write(p) < 0)
+                payment_write_again(p);
+        return 0;
+}
+
+static void payment_log(const Payment *p) {
+        char amount[MSAT_TEXT_MAX], fee[MSAT_TEXT_MAX], msat[24];
+
+        (void) snprintf(msat, sizeof(msat), "%lld", (long long) p->amount_msat);
+        if (p->flow.state == PAYMENT_SETTLED)
+                log_event(LOG_NOTICE, LOG_ID_PAYMENT_SENT,
+                                LOG_FIELDS("PYLON_PAYMENT", p->hash, "PYLON_JOB", p->ref,
+                                                "PYLON_MSAT", msat),
+                                "Paid %s and a fee of %s from \"%s\".",
+                                msat_text(p->amount_msat, amount), msat_text(p->fee_msat, fee),
+                                p->account);
+        else if (p->flow.state == PAYMENT_FAILED)
+                log_event(LOG_NOTICE, LOG_ID_PAYMENT_FAILED,
+                                LOG_FIELDS("PYLON_PAYMENT", p->hash, "PYLON_JOB", p->ref,
+                                                "PYLON_MSAT", msat),
+                                "A payment of %s from \"%s\" failed: %s.",
+                                msat_text(p->amount_msat, amount), p->account, p->reason);
+        else if (p->flow.state == PAYMENT_PAUSED && p->pauses == 1)
+                log_event(LOG_WARNING, LOG_ID_PAYMENT_UNKNOWN,
+                                LOG_FIELDS("PYLON_PAYMENT", p->hash, "PYLON_JOB", p->ref,
+                                                "PYLON_MSAT", msat),
+                                "What became of a payment of %s from \"%s\" is not known yet: %s.",
+                                msat_text(p->amount_msat, amount), p->account,
+                                *p->reason ? p->reason : "the backend is still at it");
+}
+
+static void payment_changed(Flow *f, _unused_ int from) {
+        Payment *p = flow_payment(f);
+
+        payment_log(p);
+        if (p->written && p->wallet->hooks)
+                p->wallet->hooks->moved(p, p->wallet->userdata);
+}
+
+static void payment_done(Flow *f) {
+        Payment *p = flow_payment(f);
+
+        if (f->state == PAYMENT_SETTLED)
+                (void) fault("payment.settled");
+        if (map_get_string(&p->wallet->payments, p->id) == p)
+                (void) map_remove_string(&p->wallet->payments, p->id);
+        for (size_t i = 0; i < p->n_waiters; i++)
+                p->waiters[i].over(p, p->waiters[i].userdata);
+        p->n_waiters = 0;
+        payment_free(p);
+}
+
+/* ---- life cycle */
+
+Payment *payment_free(Payment *p) {
+        if (!p)
+                return NULL;
+
+        flow_stop(&p->flow);
+        if (p->id && map_get_string(&p->wallet->payments, p->id) == p)
+                (void) map_remove_string(&p->wallet->payments, p->id);
+        lnurl_call_free(p->resolution);
+        driver_op_free(p->op);
+        books_call_free(p->call);
+        sd_event_source_disable_unref(p->again);
+        free(p->id);
+        free(p->account);
+        free(p->destination);
+        free(p->bolt11);
+        free(p->payee);
+        free(p->grant);
+        free(p->purpose);
+        free(p->ref);
+        free(p->comment);
+        free(p->opaque);
+        return mfree(p);
+}
+
+static void payment_freep(Payment **p) {
+        *p = payment_free(*p);
+}
+
+static bool copy(char **ret, const char *text) {
+        *ret = strdup(text ?: "");
+        return *ret;
+}
+
+static int payment_make(Wallet *w, const char *id, Payment **ret) {
+        _cleanup_(payment_freep) Payment *p = NULL;
+        int r;
+
+        p = new0(Payment, 1);
+        if (!p)
+                return -ENOMEM;
+        p->wallet = w;
+        p->id = strdup(id);
+        if (!p->id)
+                return -ENOMEM;
+        r = map_put_string(&w->payments, p->id, p);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+static int on_start(sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Payment *p = userdata;
+
+        p->again = sd_event_source_disable_unref(s);
+        return flow_start(&p->flow, &payment_table, p->wallet->event, p->flow.state);
+}
+
+/* From the loop, so that who made it can wait for it first. */
+static int payment_start(Payment *p, PaymentState first) {
+        p->flow.table = &payment_table;
+        p->flow.state = (int) first;
+        return sd_event_add_time_relative(
+                        p->wallet->event, &p->again, CLOCK_BOOTTIME, 0, 1, on_start, p);
+}
+
+int payment_new(Wallet *w, const PaymentOrder *order, Payment **ret) {
+        _cleanup_(payment_freep) Payment *p = NULL;
+        int r;
+
+        *ret = map_get_string(&w->payments, order->id);
+        if (*ret)
+                return 0;
+        r = payment_make(w, order->id, &p);
+        if (r < 0)
+                return r;
+        if (!copy(&p->account, order->account) || !copy(&p->destination, order->destination) ||
+                        !copy(&p->grant, order->grant) || !copy(&p->purpose, order->purpose) ||
+                        !copy(&p->ref, order->ref) || !copy(&p->comment, order->comment) ||
+                        !copy(&p->payee, order->payee))
+                return -ENOMEM;
+        p->amount_msat = order->amount_msat;
+        p->fee_max_msat = order->fee_max_msat;
+        r = payment_start(p, PAYMENT_ASKED);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+static PaymentState state_of(const BooksIntent *intent) {
+        return streq(intent->state, "waiting") ? PAYMENT_WAITING : PAYMENT_LOOKING;
+}
+
+int payment_adopt(Wallet *w, const BooksIntent *intent) {
+        _cleanup_(payment_freep) Payment *p = NULL;
+        _cleanup_bolt11_ Bolt11 b = { 0 };
+        const char *reason = "";
+        int r;
+
+        r = payment_make(w, intent->id, &p);
+        if (r < 0)
+                return r == -EEXIST ? 0 : r;
+        if (!copy(&p->account, intent->account) || !copy(&p->destination, intent->bolt11) ||
+                        !copy(&p->bolt11, intent->bolt11) || !copy(&p->grant, intent->grant) ||
+                        !copy(&p->purpose, intent->purpose) || !copy(&p->ref, intent->ref) ||
+                        !copy(&p->payee, intent->payee) || !copy(&p->comment, "") ||
+                        !copy(&p->opaque, intent->opaque))
+                return -ENOMEM;
+        r = bolt11_decode(intent->bolt11, &b, &reason);
+        if (r < 0) {
+                log_error("Payment %s in the books has an invoice that cannot be read: %s.",
+                                intent->id, reason);
+                return r;
+        }
+        r = payment_take_invoice(p, &b);
+        if (r < 0)
+                return r;
+        p->amount_msat = intent->amount_msat;
+        p->amount_is_ours = b.amount_msat == 0;
+        p->fee_max_msat = intent->fee_max_msat;
+        p->tries = intent->tries;
+        p->written = true;
+        (void) snprintf(p->driver, sizeof(p->driver), "%s", intent->driver ?: "");
+        payment_set_reason(
+                        p, p->tries > 0 ? intent->reason : "the wallet stopped before it was sent");
+        r = payment_start(p, state_of(intent));
+        if (r < 0)
+                return r;
+        TAKE_PTR(p);
+        return 0;
+}
+
+Payment *payment_find(Wallet *w, const char *id_or_hash) {
+        Payment *p = map_get_string(&w->payments, id_or_hash);
+
+        if (p)
+                return p;
+        MAP_FOREACH (p, &w->payments)
+                if (streq(p->hash, id_or_hash))
+                        return p;
+        return NULL;
+}
+
+int payment_wait(Payment *p, payment_over_t over, void *userdata) {
+        if (p->n_waiters >= PAYMENT_WAITERS_MAX)
+                return -ENOBUFS;
+        p->waiters[p->n_waiters++] = (PaymentWaiter){ over, userdata };
+        return 0;
+}
+
+void payment_unwait(Payment *p, const void *userdata) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->n_waiters; i++)
+                if (p->waiters[i].userdata != userdata)
+                        p->waiters[n++] = p->waiters[i];
+        p->n_waiters = n;
+}
+
+int payment_approved(Payment *p, bool yes) {
+        if (p->flow.state != PAYMENT_WAITING || p->again)
+                return -EALREADY;
+        if (yes)
+                flow_drive(&p->flow, payment_go_on(p));
+        else
+                payment_free(p); /* the books have released it */
+        return 0;
+}
+
+int payment_resolve(Payment *p, bool settled, const char *note) {
+        int state = p->flow.state;
+
+        if (p->again || (state != PAYMENT_LOOKING && state != PAYMENT_PAUSED &&
+                                        state != PAYMENT_SENT))
+                return -EALREADY;
+
+        p->op = driver_op_free(p->op);
+        p->resolved = true;
+        p->fee_msat = 0;
+        p->preimage[0] = 0;
+        payment_set_reason(p, note);
+        flow_drive(&p->flow, flow_go(settled ? PAYMENT_SETTLED : PAYMENT_FAILED));
+        return 0;
+}
+
+void payment_look(Payment *p) {
+        if (p->flow.state == PAYMENT_PAUSED && !p->again)
+                flow_drive(&p->flow, flow_go(PAYMENT_LOOKING));
+}
