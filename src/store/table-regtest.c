@@ -288,8 +288,8 @@ int regtest_pay(RegtestTable *t, const char *payer, const char *hash, int64_t am
         r = regtest_invoice(t, hash, &i, &row);
         if (r <= 0)
                 return r;
-        ret->reason = pay_fault(&i, amount_msat, streq(payer, FAUCET) ? REGTEST_AMOUNT_MAX : balance,
-                        &msat);
+        ret->reason = pay_fault(&i, amount_msat,
+                        streq(payer, FAUCET) ? REGTEST_AMOUNT_MAX : balance, &msat);
         if (ret->reason)
                 return 0;
 

@@ -23,24 +23,23 @@ static int may_decide(Purse *p, sd_bus_message *m, bool people_only, sd_bus_erro
 }
 
 int method_transfer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        const char *id, *from, *to, *text;
+        BooksTransfer t = { 0 };
         Purse *p = userdata;
         Reply *reply;
-        int64_t msat;
         int r;
 
         r = may_decide(p, m, false, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = sd_bus_message_read(m, "sssxs", &id, &from, &to, &msat, &text);
+        r = sd_bus_message_read(m, "sssxs", &t.id, &t.from, &t.to, &t.msat, &t.text);
         if (r < 0)
                 return r;
-        if (msat <= 0 || msat > MSAT_MAX)
+        if (t.msat <= 0 || t.msat > MSAT_MAX)
                 return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT, "There is no such amount.");
         r = reply_new(p, m, &reply);
         return r < 0 ? r
-                     : reply_asked(reply, books_transfer(p->wallet->books, id, from, to, msat, text,
-                                                          reply_verdict, reply, &reply->call));
+                     : reply_asked(reply, books_transfer(p->wallet->books, &t, reply_verdict, reply,
+                                                          &reply->call));
 }
 
 static void on_grants(

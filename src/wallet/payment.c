@@ -15,35 +15,22 @@
  *   paused      2, 4, 8 … 300 seconds until the next look. The money stays reserved.
  *   settled     The preimage is the proof; without one that fits it is settled, unproven.
  *   failed      Positively refused: the reservation is released. */
-#include "payment.h"
+#include "payment-private.h"
 
 #include <stdio.h>
 
-#include "basic/crypt.h"
 #include "basic/fault.h"
 #include "basic/log.h"
 #include "bus/names.h"
 #include "bus/text.h"
-#include "money/lnurl.h"
 #include "money/msat.h"
 #include "wallet.h"
 
 #define LOOK_FIRST  (2 * SEC)
 #define LOOK_MAX    (300 * SEC)
 #define WRITE_AGAIN SEC
-#define SENDS_MAX   2          /* of one payment; it was not known when it was sent again */
-#define RESENDS_MAX 8          /* of one signed event */
-#define LATE_HTLC   (2 * 3600) /* seconds after its expiry in which a payment may still settle */
-#define INTERNAL    "internal"
 
-static Step payment_ask(Flow *f);
-static Step payment_resolve_destination(Flow *f);
-static Step payment_check(Flow *f);
 static Step payment_reserve(Flow *f);
-static Step payment_prepare(Flow *f);
-static Step payment_send(Flow *f);
-static Step payment_lookup(Flow *f);
-static Step payment_pause(Flow *f);
 
 #define OVER B(PAYMENT_SETTLED) | B(PAYMENT_FAILED)
 
@@ -81,7 +68,7 @@ static const FlowTable payment_table = {
         .deadline = payment_deadline,
 };
 
-static Payment *flow_payment(Flow *f) {
+Payment *flow_payment(Flow *f) {
         return container_of(f, Payment, flow);
 }
 
@@ -111,148 +98,15 @@ const char *payment_word(const Payment *p) {
         return "new";
 }
 
-static void payment_set_reason(Payment *p, const char *reason) {
+void payment_set_reason(Payment *p, const char *reason) {
         (void) snprintf(p->reason, sizeof(p->reason), "%s",
                         bus_text_or(reason ?: "", "its words cannot be shown"));
 }
 
-static Step payment_refuse(Payment *p, const char *name, int error, const char *reason) {
+Step payment_refuse(Payment *p, const char *name, int error, const char *reason) {
         p->error_name = name;
         payment_set_reason(p, reason);
         return flow_fail(&p->flow, error, reason);
-}
-
-/* What the books refuse for good; anything else is a trouble that passes. */
-static bool is_refusal(int verdict) {
-        return verdict == -EINVAL || verdict == -ENOENT || verdict == -EALREADY ||
-               verdict == -EEXIST || verdict == -EACCES;
-}
-
-/* ---- asked, resolving */
-
-static void on_known(int error, const char *reason, const BooksIntent *intents, size_t n,
-                void *userdata) {
-        Payment *p = userdata;
-        Step s = flow_go(PAYMENT_RESOLVING);
-
-        if (error < 0)
-                s = payment_refuse(p, BUS_ERROR_NOT_REACHABLE, error, reason);
-        else if (n > 0 && streq(intents[0].id, p->id))
-                s = flow_go(PAYMENT_JOINED);
-        flow_drive(&p->flow, s);
-}
-
-static Step payment_ask(Flow *f) {
-        Payment *p = flow_payment(f);
-        int r;
-
-        if (!lnurl_looks_like(p->destination))
-                return flow_go(PAYMENT_CHECKING);
-        r = books_get_intent(p->wallet->books, p->id, on_known, p, &p->call);
-        if (r < 0)
-                return payment_refuse(p, BUS_ERROR_BUSY, r, "the books cannot be asked");
-        return flow_wait();
-}
-
-static void on_resolved(int error, const char *reason, const LnurlBill *bill, void *userdata) {
-        Payment *p = userdata;
-
-        if (error < 0) {
-                flow_drive(&p->flow, payment_refuse(p, BUS_ERROR_NOT_REACHABLE, error, reason));
-                return;
-        }
-        p->bolt11 = strdup(bill->bolt11);
-        flow_drive(&p->flow, p->bolt11 ? flow_go(PAYMENT_CHECKING)
-                                       : payment_refuse(p, NULL, -ENOMEM, "there is no memory"));
-}
-
-static Step payment_resolve_destination(Flow *f) {
-        Payment *p = flow_payment(f);
-        const Config *config = p->wallet->config;
-        const LnurlOrder order = {
-                .destination = p->destination,
-                .msat = p->amount_msat,
-                .comment = isempty(p->comment) ? NULL : p->comment,
-                .network = config->network,
-                .allow_private = config->wallet.allow_private,
-        };
-        const char *reason = "there is no memory";
-        int r;
-
-        if (p->amount_msat <= 0)
-                return payment_refuse(p, BUS_ERROR_BAD_INPUT, -EINVAL,
-                                "an address names no amount, so say one");
-        r = lnurl_bill(p->wallet->web, &order, on_resolved, p, &p->resolution, &reason);
-        return r < 0 ? payment_refuse(p, BUS_ERROR_BAD_INPUT, r, reason) : flow_wait();
-}
-
-/* ---- checking */
-
-static int64_t fee_default(const Payment *p) {
-        if (streq(wallet_driver(p->wallet), "regtest"))
-                return 0; /* it never takes one */
-        return MAX(p->wallet->config->wallet.fee_max_msats, p->amount_msat / 100);
-}
-
-/* Why the amount is not possible, or NULL; sets it. */
-static const char *payment_take_amount(Payment *p, int64_t named_msat) {
-        if (p->amount_msat < 0 || p->amount_msat > MSAT_MAX)
-                return "there is no such amount";
-        if (named_msat == 0 && p->amount_msat == 0)
-                return "the invoice names no amount, so say one";
-        if (named_msat > 0 && p->amount_msat > 0 && p->amount_msat != named_msat)
-                return "the invoice is about another amount";
-        p->amount_is_ours = named_msat == 0;
-        p->amount_msat = named_msat ?: p->amount_msat;
-        return NULL;
-}
-
-static int payment_take_invoice(Payment *p, const Bolt11 *b) {
-        char payee[2 * sizeof(b->payee) + 1];
-
-        memcpy(p->hash_bytes, b->payment_hash, 32);
-        hex_encode(b->payment_hash, 32, p->hash);
-        p->expires_at = bolt11_expires_at(b);
-        if (isempty(p->payee)) {
-                hex_encode(b->payee, sizeof(b->payee), payee);
-                free(p->payee);
-                p->payee = strdup(isempty(p->destination) || streq(p->destination, p->bolt11)
-                                                  ? payee
-                                                  : p->destination);
-                if (!p->payee)
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
-static Step payment_check(Flow *f) {
-        _cleanup_bolt11_ Bolt11 b = { 0 };
-        Payment *p = flow_payment(f);
-        const char *reason = "there is no memory";
-        int r;
-
-        if (!p->bolt11)
-                p->bolt11 = strdup(startswith(p->destination, "lightning:") ?: p->destination);
-        if (!p->bolt11)
-                return payment_refuse(p, NULL, -ENOMEM, reason);
-        r = bolt11_decode(p->bolt11, &b, &reason);
-        if (r < 0)
-                return payment_refuse(p, BUS_ERROR_BAD_INPUT, r, reason);
-
-        reason = wallet_network_fault(p->wallet, b.network);
-        if (reason)
-                return payment_refuse(p, BUS_ERROR_WRONG_NETWORK, -ENETUNREACH, reason);
-        if (bolt11_expires_at(&b) <= wallet_now(p->wallet))
-                return payment_refuse(p, BUS_ERROR_BAD_INPUT, -ETIME, "the invoice has expired");
-        reason = payment_take_amount(p, b.amount_msat);
-        if (reason)
-                return payment_refuse(p, BUS_ERROR_BAD_INPUT, -EINVAL, reason);
-        r = payment_take_invoice(p, &b);
-        if (r < 0)
-                return payment_refuse(p, NULL, r, "there is no memory");
-        if (p->fee_max_msat < 0)
-                p->fee_max_msat = fee_default(p);
-        return flow_go(PAYMENT_RESERVING);
 }
 
 /* ---- reserving */
@@ -268,8 +122,8 @@ static Step payment_go_on(Payment *p) {
                 return flow_go(PAYMENT_FAILED);
         }
         (void) snprintf(p->driver, sizeof(p->driver), "%s",
-                        is_internal(p) ? INTERNAL : wallet_driver(p->wallet));
-        if (streq(p->driver, INTERNAL) || !p->wallet->class->prepare)
+                        is_internal(p) ? PAYMENT_INTERNAL : wallet_driver(p->wallet));
+        if (streq(p->driver, PAYMENT_INTERNAL) || !p->wallet->class->prepare)
                 return flow_go(PAYMENT_SENT);
         return flow_go(PAYMENT_PREPARING);
 }
@@ -339,208 +193,7 @@ static Step payment_reserve(Flow *f) {
         return flow_wait();
 }
 
-/* ---- preparing, sent */
-
-static DriverPayRequest payment_request(const Payment *p) {
-        DriverPayRequest r = {
-                .id = p->id,
-                .bolt11 = p->bolt11,
-                .amount_msat = p->amount_msat,
-                .amount_is_ours = p->amount_is_ours,
-                .fee_max_msat = p->fee_max_msat,
-                .expires_at = p->expires_at,
-                .opaque = p->opaque ?: "",
-        };
-
-        memcpy(r.hash, p->hash_bytes, sizeof(r.hash));
-        return r;
-}
-
-static void on_prepared(int error, const char *reason, const char *opaque, void *userdata) {
-        Payment *p = userdata;
-
-        if (error >= 0) {
-                free(p->opaque);
-                p->opaque = strdup(opaque);
-                error = p->opaque ? 0 : -ENOMEM;
-        }
-        if (error < 0)
-                payment_set_reason(p, reason);
-        flow_drive(&p->flow, flow_go(error < 0 ? PAYMENT_FAILED : PAYMENT_SENT));
-}
-
-static Step payment_prepare(Flow *f) {
-        Payment *p = flow_payment(f);
-        const DriverPayRequest request = payment_request(p);
-        int r;
-
-        r = p->wallet->class->prepare(p->wallet->driver, &request, on_prepared, p, &p->op);
-        if (r < 0) {
-                payment_set_reason(p, "the wallet's backend cannot be asked");
-                return flow_go(PAYMENT_FAILED);
-        }
-        return flow_wait();
-}
-
-static bool preimage_fits(const Payment *p, const DriverPayment *o) {
-        uint8_t hash[32];
-
-        return o->has_preimage && sha256(o->preimage, sizeof(o->preimage), hash) >= 0 &&
-               memory_equal(hash, p->hash_bytes, sizeof(hash));
-}
-
-static Step payment_settle(Payment *p, const DriverPayment *o) {
-        p->fee_msat = MAX(o->fee_msat, INT64_C(0));
-        p->preimage[0] = 0;
-        if (preimage_fits(p, o))
-                hex_encode(o->preimage, sizeof(o->preimage), p->preimage);
-        else
-                log_warning("Payment %s is settled, but the wallet's backend has no proof of it.",
-                                p->hash);
-        payment_set_reason(p, "");
-        (void) fault("payment.outcome");
-        return flow_go(PAYMENT_SETTLED);
-}
-
-static Step payment_not_settled(Payment *p, const DriverPayment *o) {
-        p->pending = o->outcome == DRIVER_PENDING;
-        payment_set_reason(p, o->reason);
-        return flow_go(PAYMENT_PAUSED);
-}
-
-static void on_paid(const DriverPayment *o, void *userdata) {
-        Payment *p = userdata;
-        Step s;
-
-        if (o->outcome == DRIVER_SETTLED)
-                s = payment_settle(p, o);
-        else if (o->outcome == DRIVER_FAILED) {
-                payment_set_reason(p, o->reason);
-                (void) fault("payment.outcome");
-                s = flow_go(PAYMENT_FAILED);
-        } else
-                s = payment_not_settled(p, o);
-        flow_drive(&p->flow, s);
-}
-
-static void on_settled_inside(int verdict, const char *text, void *userdata) {
-        Payment *p = userdata;
-        Invoice *i = invoice_find(p->wallet, p->hash);
-
-        if (verdict >= 0 && i)
-                invoice_paid_inside(i);
-        if (verdict < 0)
-                payment_set_reason(p, text);
-        flow_drive(&p->flow, flow_go(verdict >= 0                  ? PAYMENT_SETTLED
-                                             : is_refusal(verdict) ? PAYMENT_FAILED
-                                                                   : PAYMENT_PAUSED));
-}
-
-/* The payer's and the payee's side are one transaction of the books. */
-static Step payment_settle_inside(Payment *p) {
-        const BooksMove move = { .id = p->id, .state = "settled", .driver = INTERNAL };
-        int r;
-
-        r = books_move_intent(p->wallet->books, &move, on_settled_inside, p, &p->call);
-        return r < 0 ? flow_go(PAYMENT_PAUSED) : flow_wait();
-}
-
-static Step payment_send(Flow *f) {
-        Payment *p = flow_payment(f);
-        const DriverPayRequest request = payment_request(p);
-        int r;
-
-        (void) fault("payment.sent");
-        p->op = driver_op_free(p->op);
-        p->looked_first = 0;
-        if (streq(p->driver, INTERNAL))
-                return payment_settle_inside(p);
-        r = p->wallet->class->pay(p->wallet->driver, &request, on_paid, p, &p->op);
-        if (r < 0) { /* it never started; the look that follows says so, too */
-                payment_set_reason(p, "the wallet's backend cannot be asked");
-                return flow_go(PAYMENT_PAUSED);
-        }
-        return flow_wait();
-}
-
-/* ---- looking, paused */
-
-/* The backend says that it knows nothing of this payment. */
-static bool may_send_again(const Payment *p) {
-        const DriverCaps *caps = &p->wallet->class->caps;
-
-        if (p->expires_at <= wallet_now(p->wallet))
-                return false;
-        if (caps->resend_opaque)
-                return !isempty(p->opaque) && p->tries < RESENDS_MAX;
-        return caps->pay_idempotent && p->tries < SENDS_MAX;
-}
-
-static Step payment_absent(Payment *p, const DriverPayment *o) {
-        int64_t now = wallet_now(p->wallet);
-
-        if (may_send_again(p))
-                return flow_go(PAYMENT_SENT);
-        if (p->wallet->class->caps.absent_is_final ||
-                        (p->looked_first > 0 && now > p->expires_at + LATE_HTLC)) {
-                payment_set_reason(p, "the wallet's backend never heard of it");
-                return flow_go(PAYMENT_FAILED);
-        }
-        if (p->looked_first == 0 && now > p->expires_at + LATE_HTLC)
-                p->looked_first = now;
-        return payment_not_settled(p, o);
-}
-
-static void on_looked(const DriverPayment *o, void *userdata) {
-        Payment *p = userdata;
-        Step s;
-
-        if (o->outcome == DRIVER_SETTLED)
-                s = payment_settle(p, o);
-        else if (o->outcome == DRIVER_FAILED &&
-                        (p->failed_once || !p->wallet->class->caps.failed_twice)) {
-                payment_set_reason(p, o->reason);
-                s = flow_go(PAYMENT_FAILED);
-        } else if (o->outcome == DRIVER_UNKNOWN && o->absent)
-                s = payment_absent(p, o);
-        else {
-                p->failed_once = o->outcome == DRIVER_FAILED;
-                s = payment_not_settled(p, o);
-        }
-        flow_drive(&p->flow, s);
-}
-
-static Step payment_lookup(Flow *f) {
-        Payment *p = flow_payment(f);
-        Wallet *w = p->wallet;
-        int r;
-
-        p->op = driver_op_free(p->op);
-        if (p->tries == 0) { /* "sent" never reached the disk, and the backend nothing */
-                if (!*p->reason)
-                        payment_set_reason(p, "it could not be written down");
-                return flow_go(PAYMENT_FAILED);
-        }
-        if (streq(p->driver, INTERNAL))
-                return payment_settle_inside(p);
-        if (!w->driver || !streq(p->driver, wallet_driver(w))) {
-                payment_set_reason(p, "it was sent by another wallet than the one that is set up");
-                return flow_go(PAYMENT_PAUSED);
-        }
-        r = w->class->lookup_payment(w->driver, p->hash_bytes, on_looked, p, &p->op);
-        return r < 0 ? flow_go(PAYMENT_PAUSED) : flow_wait();
-}
-
-static Step payment_pause(Flow *f) {
-        Payment *p = flow_payment(f);
-        const BooksMove move = { .id = p->id, .state = "unknown", .reason = p->reason };
-
-        p->op = driver_op_free(p->op);
-        if (p->tries > 0 && p->pauses == 1 &&
-                        !p->pending) /* so that a list of the books shows it */
-                (void) books_move_intent(p->wallet->books, &move, NULL, NULL, NULL);
-        return flow_wait();
-}
+/* ---- how long, and the books */
 
 static uint64_t payment_deadline(Flow *f) {
         Payment *p = flow_payment(f);
@@ -551,14 +204,12 @@ static uint64_t payment_deadline(Flow *f) {
         return p->pauses > 8 ? LOOK_MAX : MIN(LOOK_FIRST << (p->pauses - 1), LOOK_MAX);
 }
 
-/* ---- the books */
-
 static void payment_write_again(Payment *p);
 
 static void on_recorded(int verdict, const char *text, void *userdata) {
         Payment *p = userdata;
 
-        if (verdict < 0 && !is_refusal(verdict)) {
+        if (verdict < 0 && !payment_is_refusal(verdict)) {
                 payment_write_again(p);
                 return;
         }
@@ -608,7 +259,7 @@ static int payment_record(Flow *f) {
 
         p->op = driver_op_free(p->op);
         p->again_usec = 0;
-        if (f->state == PAYMENT_SETTLED && streq(p->driver, INTERNAL))
+        if (f->state == PAYMENT_SETTLED && streq(p->driver, PAYMENT_INTERNAL))
                 return 1; /* it is by now */
         if (payment_write(p) < 0)
                 payment_write_again(p);

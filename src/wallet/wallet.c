@@ -174,6 +174,12 @@ static void on_deposited(int verdict, const char *text, void *userdata) {
 /* What was in the backend before we knew it is the owner's. */
 static void on_first_balance(int error, const char *reason, int64_t msat, void *userdata) {
         Wallet *w = userdata;
+        BooksDeposit deposit = {
+                .driver = w->class->name,
+                .account = "owner",
+                .text = "what was in the wallet when it was connected",
+                .msat = msat,
+        };
         char id[64];
 
         if (error < 0) {
@@ -185,8 +191,8 @@ static void on_first_balance(int error, const char *reason, int64_t msat, void *
                 return;
         }
         (void) snprintf(id, sizeof(id), "connected:%s", w->class->name);
-        (void) books_deposit(w->books, id, w->class->name, "owner", msat,
-                        "what was in the wallet when it was connected", on_deposited, w, NULL);
+        deposit.id = id;
+        (void) books_deposit(w->books, &deposit, on_deposited, w, NULL);
 }
 
 static void on_connected_known(

@@ -1,0 +1,77 @@
+"""pylon-wallet with the wallet that is built in: real invoices, the books behind them, and no sat lost or paid
+twice whatever dies in between."""
+import json
+import subprocess
+
+import pytest
+
+from parts import wait_for
+from test_store import Refused, Wire
+
+PUBLIC = "com.openagents.Pylon1.Wallet"
+SERVICE = PUBLIC + ".Service"
+
+
+class Purse:
+    """The wallet of a running Pylon, asked over its private socket as its owner does."""
+
+    def __init__(self, pylon, folder):
+        self.pylon, self.folder = pylon, folder
+        self.wires = {}
+
+    def wire(self, program="owner"):
+        if program not in self.wires:
+            self.wires[program] = Wire(self.folder, str(self.pylon.base / "run/wallet.sock"), program)
+        return self.wires[program]
+
+    def call(self, method, types="", *args, program="owner", interface=PUBLIC):
+        return self.wire(program).call(interface, method, types, *args)
+
+    def close(self):
+        for wire in self.wires.values():
+            wire.close()
+        self.wires = {}
+
+    def balances(self):
+        return {account: balance for account, balance, _ in self.call("Balances")}
+
+    def fund(self, msat, account="owner"):
+        before = self.balances().get(account, 0)
+        self.call("Fund", "sx", account, msat)
+        wait_for(lambda: self.balances().get(account, 0) == before + msat, 10, "the faucet's money is booked")
+
+    def invoice(self, msat, account="provider", text="", expiry=600):
+        return self.call("CreateInvoice", "sxsu", account, msat, text, expiry)
+
+    def pay(self, name, destination, msat=0, account="owner", fee=-1, **options):
+        from gi.repository import GLib
+        options = {k: GLib.Variant("s", v) for k, v in options.items()}
+        return self.call("Pay", "sssxxa{sv}", name, account, destination, msat, fee, options)
+
+    def verify(self):
+        ok, report = self.call("Verify")
+        assert ok, report
+
+
+@pytest.fixture
+def purse(make_pylon, relay, tmp_path):
+    pylon = make_pylon("start", [relay.url])
+    pylon.start()
+    one = Purse(pylon, tmp_path)
+    yield one
+    one.close()
+
+
+def test_accounts_of_one_machine_pay_each_other(purse):
+    purse.fund(5_000_000)
+    hash_, bolt11, _ = purse.invoice(1_234_567)
+    state, paid, preimage, fee, reason = purse.pay("p1", bolt11)
+    assert (state, paid, fee, reason) == ("settled", hash_, 0, "")
+    import hashlib
+    assert hashlib.sha256(bytes.fromhex(preimage)).hexdigest() == hash_
+    wait_for(lambda: purse.balances().get("provider") == 1_234_567, 5, "the provider has it")
+    assert purse.balances()["owner"] == 5_000_000 - 1_234_567
+    assert purse.pay("p1", bolt11)[:2] == ("settled", hash_)
+    assert purse.pay("p2", bolt11)[:2] == ("settled", hash_)
+    assert purse.balances()["owner"] == 5_000_000 - 1_234_567
+    purse.verify()
