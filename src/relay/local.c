@@ -60,20 +60,22 @@ static int on_accept(_unused_ WsServer *server, Ws *ws, _unused_ const WsRequest
 }
 
 /* NIP-11 */
-static char *on_information(_unused_ WsServer *s, _unused_ void *userdata) {
+static char *on_information(_unused_ WsServer *s, void *userdata) {
+        const Local *l = userdata;
         char *text;
 
         if (asprintf(&text,
                             "{\"name\":\"Pylon\",\"description\":\"The local relay of this machine's Pylon\","
                             "\"software\":\"pylon\",\"version\":\"%s\","
-                            "\"supported_nips\":[1,9,11,40,42,45,70],"
+                            "\"supported_nips\":[1,9,11,13,40,42,45,70],"
                             "\"limitation\":{\"max_message_length\":%d,\"max_subscriptions\":%d,"
                             "\"max_filters\":%d,\"max_limit\":%d,\"default_limit\":%d,"
                             "\"max_subid_length\":64,\"max_event_tags\":%d,\"auth_required\":false,"
-                            "\"payment_required\":false,\"created_at_upper_limit\":900}}",
+                            "\"payment_required\":false,\"created_at_upper_limit\":900,"
+                            "\"min_pow_difficulty\":%u}}",
                             PYLON_VERSION, SESSION_MESSAGE_MAX, SESSION_SUBSCRIPTIONS_MAX,
                             INTEREST_FILTERS_MAX, SESSION_LIMIT_MAX, SESSION_LIMIT_MAX,
-                            EVENT_TAGS_MAX) < 0)
+                            EVENT_TAGS_MAX, service_config(l->hub->service)->relay.min_pow) < 0)
                 return NULL;
         return text;
 }

@@ -4,6 +4,7 @@
 
 #include "basic/text.h"
 #include "bus/text.h"
+#include "forward.h"
 #include "nostr/url.h"
 #include "publication.h"
 #include "query.h"
@@ -430,6 +431,8 @@ static int hub_load(Hub *h) {
         r = hub_configure_relays(h);
         if (r >= 0)
                 r = post_load(h);
+        if (r >= 0)
+                forward_load(h);
         if (r < 0)
                 return service_fail(h->service, EXIT_FAILURE, r, "The outbox cannot be read: %s.",
                                 sql_reason(r));

@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "basic/crypt.h"
+#include "forward.h"
 #include "nostr/message.h"
+#include "nostr/nip13.h"
 #include "nostr/nip42.h"
 #include "relay-hub.h"
 
@@ -25,8 +27,10 @@ typedef struct Query {
 /* An EVENT whose OK waits for the disk. */
 typedef struct Saving {
         struct Saving *prev, *next;
+        Hub *hub;
         Session *session; /* NULL: the client has gone */
         Event *event;
+        PostIds forwarded;
 } Saving;
 
 struct Session {
@@ -117,6 +121,15 @@ static void saving_unlink(Saving *v) {
                 v->next->prev = v->prev;
 }
 
+static Saving *saving_free(Saving *v) {
+        if (!v)
+                return NULL;
+        event_unref(v->event);
+        free(v->forwarded.list);
+        return mfree(v);
+}
+DEFINE_CLEANUP(Saving, saving_free)
+
 static void on_saved(int error, const char *reason, void *userdata) {
         Saving *v = userdata;
         Session *s = v->session;
@@ -127,37 +140,44 @@ static void on_saved(int error, const char *reason, void *userdata) {
                 (void) snprintf(text, sizeof(text), "error: %s", reason);
         if (s)
                 say_ok(s, event_id_hex(v->event), error >= 0, text);
-        event_unref(v->event);
-        free(v);
+        forward_settle(v->hub, &v->forwarded, error >= 0);
+        saving_free(v);
 }
 
 static int session_save(Session *s, Event *e, ShelfVerdict *ret) {
         SqlGroup *group = shelf_group(s->hub->shelf);
-        Saving *v;
+        _cleanup_(saving_freep) Saving *v = new0(Saving, 1);
         int r;
 
+        if (!v)
+                return -ENOMEM;
         r = sql_request_begin(group);
         if (r < 0)
                 return r;
-        v = new0(Saving, 1);
-        r = v ? shelf_event_add(s->hub->shelf, e, ret) : -ENOMEM;
+        r = shelf_event_add(s->hub->shelf, e, ret);
+        if (r >= 0 && *ret == SHELF_ADDED)
+                r = forward_add(s->hub, e, &v->forwarded);
         if (r < 0 || *ret != SHELF_ADDED) {
                 sql_request_refuse(group);
-                free(v);
+                forward_settle(s->hub, &v->forwarded, false);
                 return r;
         }
 
-        *v = (Saving){ .session = s, .event = event_ref(e), .next = s->saving };
+        v->hub = s->hub;
+        v->session = s;
+        v->event = event_ref(e);
+        v->next = s->saving;
         if (v->next)
                 v->next->prev = v;
         s->saving = v;
         r = sql_request_ok(group, false, on_saved, v);
         if (r < 0) {
                 saving_unlink(v);
-                event_unref(v->event);
-                free(v);
+                forward_settle(s->hub, &v->forwarded, false);
+                return r;
         }
-        return r;
+        (void) TAKE_PTR(v);
+        return 0;
 }
 
 /* NULL: it may come in. */
@@ -173,6 +193,8 @@ static const char *event_refusal(const Session *s, const Event *e) {
                 return "invalid: it is from the future";
         if (ephemeral && event_created_at(e) < now - EPHEMERAL_MAX)
                 return "invalid: an ephemeral event must be new";
+        if (!nip13_event_has_work(e, service_config(s->hub->service)->relay.min_pow))
+                return "pow: more proof of work is wanted here"; /* NIP-13 */
         if (event_find_tag(e, "-", NULL) && !session_has_key(s, event_pubkey_hex(e)))
                 return "auth-required: only its author may publish a protected event"; /* NIP-70 */
         return NULL;

@@ -111,7 +111,7 @@ class Service:
         (self.base / "run").mkdir(parents=True)
         self.port = free_port()
         (self.base / "config.toml").write_text(
-            f"relays = {json.dumps(relays or [self.url])}\n[relay]\n{more or self.listen(self.port)}\n"
+            f"relays = {json.dumps(relays or [self.url])}\n[relay]\n{(more or '{listen}').replace('{listen}', self.listen(self.port))}\n"
             f"allowed_origins = {json.dumps(list(allowed))}\n")
         self.log = open(folder / "relay.log", "ab")
         self.socket = socket.socket(socket.AF_UNIX)
@@ -764,6 +764,40 @@ class Doorkeeper:
             elif m[0] == "EVENT":
                 self.refused += 1
                 await ws.send(json.dumps(["OK", m[1]["id"], False, "auth-required: who are you"]))
+
+
+def test_an_event_needs_the_work_that_is_wanted(make_service, connect):
+    one = make_service(more='{listen}\nmin_pow = 4')
+    wire = connect(one.url)
+    plain = wire.sign(kind=1, content="none", tags=[["nonce", "1", "3"]])
+    assert wire.publish(plain) == [False, "pow: more proof of work is wanted here"]
+    for n in range(1000):
+        mined = wire.sign(kind=1, content="some", tags=[["nonce", str(n), "4"]])
+        if mined["id"][0] == "0":
+            break
+    assert wire.publish(mined) == [True, ""]
+
+
+def test_what_programs_publish_here_goes_on_to_the_other_relays(make_service, connect, relay):
+    one = make_service([relay.url], '{listen}\nlocal = true\nforward = true')
+    wire = connect(one.url)
+    event = wire.sign(kind=1, content="for everybody")
+    assert wire.publish(event) == [True, ""]
+    wait_for(lambda: event["id"] in {e["id"] for e in relay.events(1)}, 10, "it is on the other relay")
+    protected = wire.sign(kind=1, content="stays", tags=[["-"]])
+    wire.auth(one.url)
+    assert wire.publish(protected) == [True, ""]
+    relay.kill()
+    late = wire.sign(kind=1, content="while it was away")
+    assert wire.publish(late) == [True, ""]
+    one.kill()
+    one.start()
+    relay.start()
+    ask_it = Lines(BUILD / "tests/integration/tool-relay", one.path)
+    ask_it.send("subscribe", "wake", ['{"kinds":[5970]}'], [])
+    wait_for(lambda: late["id"] in {e["id"] for e in relay.events(1)}, 30, "it goes on after a restart")
+    assert protected["id"] not in {e["id"] for e in relay.events(1)}
+    ask_it.close()
 
 
 class Strict:

@@ -121,6 +121,10 @@ static const ConfigItem items[] = {
           N_("Certificates that relays are checked against; \"\": the system's.") },
         { "relay", "proxy",           &config_proxy,   AT(relay.proxy),          "\"\"",                 0, 64,
           N_("A proxy that relays are reached through, by HTTP's CONNECT; \"\": directly.") },
+        { "relay", "min_pow",         &config_count,   AT(relay.min_pow),        "0",                    0, 64,
+          N_("How much proof of work the local relay wants of an event, in bits.") },
+        { "relay", "forward",         &config_boolean, AT(relay.forward),        "false",                0, 0,
+          N_("Whether what programs publish on the local relay is sent on to the other relays.") },
         { "relay", "outbox_max",      &config_count,   AT(relay.outbox_max),      "100000",               1, 10000000,
           N_("How many events may wait to be accepted by relays.") },
 

@@ -132,7 +132,8 @@ typedef struct Config {
                 char **allowed_origins;
                 char *ca_file; /* "": the system's */
                 char *proxy;   /* ADDRESS:PORT; "": none */
-                uint32_t outbox_max;
+                uint32_t outbox_max, min_pow;
+                bool forward;
         } relay;
         struct {
                 char *driver;      /* "auto": see config_wallet_driver() */
