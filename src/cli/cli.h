@@ -17,7 +17,8 @@ typedef struct Arguments {
         const char *config;
         bool force, import, detach, foreground, mode_given;
         Mode mode;
-        uint32_t words, limit, kind, pow;
+        uint32_t words, limit, kind, pow, max_tokens;
+        const char *model;
         usec_t timeout;
         const char *provider, *state;
         const char *relays[RELAYS_MAX];

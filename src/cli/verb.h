@@ -2,6 +2,7 @@
 /* The verbs: each is one row of the table in main.c. They return the exit code. */
 #include "cli.h"
 
+int verb_compute(Cli *cli);
 int verb_config_check(Cli *cli);
 int verb_config_show(Cli *cli);
 int verb_earnings(Cli *cli);
@@ -10,6 +11,7 @@ int verb_event_encode(Cli *cli);
 int verb_event_publish(Cli *cli);
 int verb_event_query(Cli *cli);
 int verb_event_show(Cli *cli);
+int verb_infer(Cli *cli);
 int verb_init(Cli *cli);
 int verb_job_list(Cli *cli);
 int verb_job_show(Cli *cli);

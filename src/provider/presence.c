@@ -307,5 +307,5 @@ void provider_drain(Provider *p, bool run_queue) {
 }
 
 bool provider_is_busy(const Provider *p) {
-        return p->state != PROVIDER_OFFLINE || p->going_online;
+        return p->state != PROVIDER_OFFLINE || p->going_online || p->n_infers > 0;
 }

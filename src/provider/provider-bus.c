@@ -1,7 +1,10 @@
 #include "provider-bus.h"
 
+#include <stdio.h>
+
 #include "bus/authorize.h"
 #include "bus/names.h"
+#include "provider-compute-bus.h"
 
 #define ACTION_MANAGE "com.openagents.pylon1.provider.manage"
 
@@ -153,6 +156,20 @@ static int append_backend(sd_bus_message *reply, const Backend *b) {
                         b->n_used >= b->n_slots ? "busy" : "ready", detail, b->n_slots);
 }
 
+/* A server of models. */
+static int append_server(sd_bus_message *reply, const Endpoint *e) {
+        bool busy = e->n_used >= endpoint_n_slots(e);
+        char detail[512];
+
+        (void) snprintf(detail, sizeof(detail), "%s%s%s", e->url, *e->trouble ? ": " : "",
+                        e->trouble);
+        return sd_bus_message_append(reply, "(sssu)", e->config->name,
+                        e->state != ENDPOINT_UP ? endpoint_state_name(e->state)
+                        : busy                  ? "busy"
+                                                : "ready",
+                        detail, endpoint_n_slots(e));
+}
+
 static int method_backends(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         ProviderService *s = userdata;
@@ -162,7 +179,14 @@ static int method_backends(sd_bus_message *m, void *userdata, _unused_ sd_bus_er
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(sssu)");
         for (size_t i = 0; i < s->provider->n_backends && r >= 0; i++)
-                r = append_backend(reply, s->provider->backends[i]);
+                if (!s->provider->backends[i]->class->asks_models)
+                        r = append_backend(reply, s->provider->backends[i]);
+        for (size_t i = 0; i < ROUTER_ENDPOINTS_MAX && r >= 0; i++) {
+                const Endpoint *e = router_endpoint(s->provider->router, i);
+
+                if (e && (!e->detected || e->state == ENDPOINT_UP))
+                        r = append_server(reply, e);
+        }
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
@@ -205,6 +229,7 @@ static const sd_bus_vtable provider_vtable[] = {
 
 const BusObject provider_objects[] = {
         { BUS_PROVIDER, provider_vtable, false },
+        { BUS_PROVIDER_COMPUTE, provider_compute_vtable, false },
         {},
 };
 
@@ -217,6 +242,7 @@ void provider_bus_changed(ProviderService *s) {
 }
 
 void provider_bus_done(ProviderService *s) {
+        provider_compute_bus_done(s);
         while (s->n_onlookers > 0)
                 sd_bus_message_unref(s->onlookers[--s->n_onlookers]);
 }

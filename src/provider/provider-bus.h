@@ -11,6 +11,8 @@ typedef struct ProviderService {
         Provider *provider;
         sd_bus_message *onlookers[PROVIDER_ONLOOKERS_MAX]; /* Online() calls without an answer */
         size_t n_onlookers;
+        struct LookCall *looks; /* questions that wait for the servers */
+        size_t n_looks;
 } ProviderService;
 
 extern const BusObject provider_objects[];

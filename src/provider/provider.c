@@ -1,6 +1,7 @@
 #include "provider.h"
 
 #include "basic/log.h"
+#include "infer.h"
 #include "intake.h"
 
 #define JOBS_MAX       (4 << 20)
@@ -159,6 +160,8 @@ static int on_turn(_unused_ sd_event_source *s, void *userdata) {
         unsigned n = 0;
         Job *job;
 
+        while (n < RUNS_IN_A_TURN && infer_run_next(p))
+                n++;
         while (queue_is_open(p) && n < RUNS_IN_A_TURN && (job = take_next(p))) {
                 job_run_now(job);
                 n++;
@@ -333,6 +336,8 @@ Provider *provider_free(Provider *p) {
                 (void) job_free(map_next(&p->jobs, &cursor));
         p->http = http_unref(p->http);
         kind_table_done(&p->kind_table);
+        infer_free_all(p);
+        router_look_end(&p->look);
         announcer_done(&p->announcer);
         feedback_done(&p->feedback);
         tally_done(&p->tally);

@@ -54,6 +54,9 @@ struct Provider {
         Map jobs;    /* by the request's id, 32 bytes */
         Map results; /* by the result's id: those that wait for a relay */
         Queue queue; /* work that needs a slot */
+        Queue calls; /* the owner's own, which come first */
+        struct Infer *infers;
+        unsigned n_infers;
         Queue small; /* work that needs none, and waits for no slot */
         Customers customers;
         Pace pace;

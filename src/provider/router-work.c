@@ -246,6 +246,7 @@ bool router_work_ready(const Work *work) {
 int router_work_start(Work *work, const TextTask *task, const WorkEvents *events, void *userdata) {
         RouterWork *w = container_of(work, RouterWork, work);
         Router *r = work_router(w);
+        RouterWork **end = &r->works;
 
         assert(!w->running && task);
         w->task = task;
@@ -256,8 +257,10 @@ int router_work_start(Work *work, const TextTask *task, const WorkEvents *events
         w->since = router_now(r);
         w->waiting = 0;
         w->running = true;
-        w->next = r->works;
-        r->works = w;
+        w->next = NULL;
+        while (*end)
+                end = &(*end)->next;
+        *end = w;
         if (work_talk(w) <= 0)
                 router_want_turn(r); /* which also says it where it cannot be */
         return 0;

@@ -250,10 +250,10 @@ const Endpoint *router_endpoint(const Router *r, size_t i) {
         return i < ROUTER_ENDPOINTS_MAX ? r->endpoints[i] : NULL;
 }
 
-bool router_endpoint_is_free(const Router *r, size_t i) {
+bool router_has(const Router *r, size_t i, const char *name) {
         const Endpoint *e = router_endpoint(r, i);
 
-        return e && e->n_used < endpoint_n_slots(e);
+        return e && e->state == ENDPOINT_UP && find_model(e, name);
 }
 
 /* ---- what changes */

@@ -14,7 +14,7 @@ Router *router_of(Backend *b); /* NULL: it is another one */
 
 /* They may have gaps, where it is NULL. */
 const Endpoint *router_endpoint(const Router *r, size_t i);
-bool router_endpoint_is_free(const Router *r, size_t i);
+bool router_has(const Router *r, size_t i, const char *name); /* it is up and has this model */
 
 bool router_is_new(const Router *r); /* some server was not asked yet what it has */
 /* Some server is up and has a model. */

@@ -12,6 +12,7 @@
 #define BUS_HOST                BUS_PREFIX "Host"
 #define BUS_WALLET              BUS_PREFIX "Wallet"
 
+#define BUS_PROVIDER_COMPUTE    BUS_PROVIDER ".Compute"
 #define BUS_STORE_SERVICE       BUS_STORE ".Service"
 #define BUS_STORE_PURCHASES     BUS_STORE ".Purchases" /* for the host */
 #define BUS_RELAY_SERVICE       BUS_RELAY ".Service"
