@@ -20,7 +20,7 @@ typedef struct Arguments {
         uint32_t words, limit, kind, pow, max_tokens;
         const char *model;
         usec_t timeout;
-        const char *provider, *state;
+        const char *provider, *state, *format;
         const char *relays[RELAYS_MAX];
         size_t n_relays;
         uint64_t bid;

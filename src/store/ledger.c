@@ -55,7 +55,8 @@ static const char *const texts[_Q_MAX] = {
                                                                         "JOIN (SELECT 1 AS side UNION ALL SELECT -1)) "
                                                                         "WHERE account NOT GLOB 'wallet:*' "
                                                                         "GROUP BY seq, account ORDER BY seq DESC, account",
-        [Q_LIST] = "WITH e AS (SELECT * FROM ledger_entries WHERE seq > ?1 ORDER BY seq LIMIT ?2) "
+        [Q_LIST] = "WITH e AS (SELECT * FROM ledger_entries WHERE seq > iif(?1 < 0, "
+                   "(SELECT max(seq) FROM ledger_entries) - ?2, ?1) ORDER BY seq LIMIT ?2) "
                    "SELECT seq, booked_at, kind, ref, iif(side > 0, debit, credit), text, "
                    "msats * side FROM e JOIN ledger_moves ON entry = seq "
                    "JOIN (SELECT 1 AS side UNION ALL SELECT -1) ORDER BY seq, n, side DESC",

@@ -66,5 +66,5 @@ int ledger_freeze(Ledger *l, const char *name, const char *why);
 SqlStatement *ledger_balances(Ledger *l); /* account, shown, reserved, frozen */
 /* entry, booked_at, kind, ref, account, text, shown. account "": all but wallet:*. Newest first. */
 SqlStatement *ledger_history(Ledger *l, const char *account, int64_t before, unsigned limit);
-/* The same with msat as it is inside, oldest first: `limit` entries, whole. */
+/* The same with msat as it is inside, oldest first: `limit` entries, whole. after < 0: the last. */
 SqlStatement *ledger_list(Ledger *l, int64_t after, unsigned limit);

@@ -1,0 +1,116 @@
+/* pylon ledger verify: every invariant of the books, and what the wallet's backend says it holds.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "call.h"
+#include "out.h"
+#include "text.h"
+#include "verb.h"
+
+#define CHECKS_MAX 32
+
+/* clang-format off */
+static const struct { const char *check, *sentence; } sentences[] = {
+        { "complete",     N_("No entry is missing.") },
+        { "balanced",     N_("Every entry and all accounts together sum up to 0.") },
+        { "balances",     N_("Each balance is the sum of what was booked.") },
+        { "reservations", N_("What is reserved is what open payments want.") },
+        { "invoices",     N_("Every paid invoice was booked once, with its amount.") },
+        { "payments",     N_("Every settled payment was booked once, with its fee.") },
+        { "held",         N_("Customers' money is what their jobs brought.") },
+        { "jobs",         N_("Every paid job is on its way, delivered or owed.") },
+        { "earnings",     N_("What delivered jobs brought is what was earned.") },
+        { "grants",       N_("What grants have used is what their payments took.") },
+        { "debts",        N_("No account has spent more than it had.") },
+        { "clock",        N_("The time in the books never went backwards.") },
+        { "driver",       N_("The wallet holds what the books say.") },
+};
+/* clang-format on */
+
+typedef struct Check {
+        const char *name, *detail;
+        int ok;
+} Check;
+
+typedef struct Result {
+        sd_bus_message *reply; /* whose texts these are */
+        Check checks[CHECKS_MAX];
+        size_t n;
+        bool bad;
+        char detail[256]; /* of the wallet's check */
+} Result;
+
+static void result_add(Result *r, const Check *check) {
+        if (r->n < CHECKS_MAX)
+                r->checks[r->n++] = *check;
+        r->bad |= !check->ok;
+}
+
+static const char *sentence_of(const char *check) {
+        for (size_t i = 0; i < ELEMENTSOF(sentences); i++)
+                if (streq(sentences[i].check, check))
+                        return _(sentences[i].sentence);
+        return check;
+}
+
+static int print_result(Cli *cli, const Result *result) {
+        _cleanup_(out_done) Out o = OUT_INIT;
+
+        if (!cli->args.json) {
+                for (size_t i = 0; i < result->n; i++) {
+                        const Check *c = result->checks + i;
+
+                        (void) printf("%s %s\n", c->ok ? _("right:") : _("WRONG:"),
+                                        sentence_of(c->name));
+                        if (!c->ok)
+                                (void) printf("    %s\n", c->detail);
+                }
+                (void) printf("%s\n", result->bad ? _("The books are wrong.")
+                                                  : _("The books are right."));
+                return 0;
+        }
+
+        out_object(&o, NULL);
+        out_boolean(&o, "ok", !result->bad);
+        out_array(&o, "checks");
+        for (size_t i = 0; i < result->n; i++) {
+                out_object(&o, NULL);
+                out_text(&o, "check", result->checks[i].name);
+                out_boolean(&o, "ok", result->checks[i].ok);
+                out_text(&o, "detail", *result->checks[i].detail ? result->checks[i].detail : NULL);
+                out_end(&o);
+        }
+        out_end(&o);
+        out_end(&o);
+        return out_print(&o);
+}
+
+static int ask_store(Cli *cli, Result *result) {
+        _cleanup_(remote_done) Remote store = { 0 };
+        CallError error;
+        Check c;
+        int r;
+
+        r = remote_open(cli, "store", &store, &error);
+        if (r >= 0)
+                r = remote_call(&store, "VerifyLedger", &result->reply, &error, "");
+        if (r < 0)
+                return call_fail(cli, &error);
+        r = sd_bus_message_enter_container(result->reply, 'a', "(sbs)");
+        while (r >= 0 && (r = sd_bus_message_read(
+                                          result->reply, "(sbs)", &c.name, &c.ok, &c.detail)) > 0)
+                result_add(result, &c);
+        return r < 0 ? call_unreadable(cli) : EXIT_SUCCESS;
+}
+
+int verb_ledger_verify(Cli *cli) {
+        Result result = { 0 };
+        int r;
+
+        r = ask_store(cli, &result);
+        if (r == EXIT_SUCCESS && print_result(cli, &result) < 0)
+                r = cli_out_of_memory(cli);
+        sd_bus_message_unref(result.reply);
+        return r != EXIT_SUCCESS ? r : result.bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}
