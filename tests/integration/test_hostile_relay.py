@@ -31,7 +31,7 @@ class Hostile:
         self.url = f"ws://127.0.0.1:{self.port}"
 
     def counts(self):
-        return json.loads(urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=20).read())
+        return json.loads(urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=60).read())
 
     def close(self):
         self.process.kill()
