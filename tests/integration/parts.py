@@ -18,7 +18,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NODE = pathlib.Path(__file__).resolve().parent / "node"
 BUILD = pathlib.Path(os.environ.get("PYLON_BUILD", ROOT / "build")).resolve()
-ROLES = ("store", "signer", "relay", "provider", "host")
+ROLES = ("store", "signer", "relay", "wallet", "provider", "host")
 FINAL = ("completed", "failed", "expired", "cancelled")
 
 

@@ -31,6 +31,7 @@ FORBIDDEN = {
     "signer": OFFLINE,
     "host": OFFLINE,
     "relay": {**ANYWHERE, "network": "", "change_priority": "EPERM"},
+    "wallet": {**ANYWHERE, "network": "", "change_priority": "EPERM"},
     "provider": {**ANYWHERE, "network": "", "change_priority": ""},
 }
 

@@ -47,7 +47,8 @@ def test_only_the_accounts_of_pylon_may_connect(make_pylon, relay):
 def test_every_owner_in_the_polkit_policy_is_an_account():
     code, text = output("pkaction", "--verbose")
     assert code == 0
-    for action in ("provider.manage", "job.submit", "store.backup", "identity.manage"):
+    for action in ("provider.manage", "job.submit", "store.backup", "identity.manage", "wallet.view", "wallet.receive",
+                   "wallet.pay"):
         assert f"com.openagents.pylon1.{action}:" in text
 
 
@@ -173,6 +174,15 @@ def test_an_operator_runs_the_shop_without_touching_the_purse(operator, make_pyl
         assert output(*call, NAMES["provider"], OBJECT, NAMES["provider"], verb) == (0, "")
     code, text = output(*call, NAMES["host"], OBJECT, NAMES["host"], "Submit", "qssa(ss)a{sv}", "5970", "{}", "text", "0", "0")
     assert code != 0 and "com.openagents.pylon1.job.submit" in text
+    wallet = (*call, NAMES["wallet"], OBJECT, NAMES["wallet"])
+    assert output(*wallet, "Balances")[0] == 0
+    for right, *method in (("receive", "CreateInvoice", "sxsu", "owner", "1000", "", "60"),
+                           ("pay", "Pay", "sssxxa{sv}", "1", "owner", "lnbcrt1", "0", "0", "0"),
+                           ("pay", "Resolve", "sss", "00" * 32, "failed", ""), ("pay", "Fund", "sx", "owner", "1000"),
+                           ("pay", "Transfer", "sssxs", "1", "provider", "owner", "1000", ""),
+                           ("pay", "SetGrant", "sss", "all", "owner", "{}")):
+        code, text = output(*wallet, *method)
+        assert code != 0 and f"com.openagents.pylon1.wallet.{right}" in text, (method, text)
     for verb in ("stop", "start"):
         assert output(*operator, "systemctl", verb, "pylon.target")[0] == 0
     assert output(*operator, "systemctl", "stop", "dbus.service")[0] != 0
