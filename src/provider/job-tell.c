@@ -6,20 +6,24 @@
 #include "provider.h"
 
 static void tell_sealed(Job *job, const FeedbackDoors *doors, JobAnswer a) {
-        const SignerText text = {
+        SignerText text = {
                 .peer = event_pubkey_hex(job->request->event),
                 .scheme = job->scheme,
-                .text = a.content ?: a.text,
         };
         _cleanup_(draft_freep) Draft *d = NULL;
+        _cleanup_free_ char *words = NULL;
 
+        if (!isempty(a.text) || a.content)
+                if (job_feedback_sealed_text(&a, &words) < 0)
+                        return;
         a.text = a.content = NULL;
         if (job_feedback_draft(job->request, &a, provider_now(job->provider), &d) < 0)
                 return;
-        if (isempty(text.text))
-                feedback_send(doors, d, job->relays);
-        else
+        text.text = words;
+        if (words)
                 feedback_send_sealed(doors, TAKE_PTR(d), &text, job->relays);
+        else
+                feedback_send(doors, d, job->relays);
 }
 
 void job_tell_answer(Job *job, const JobAnswer *a) {

@@ -70,14 +70,17 @@ static int kinds_filter(const Provider *p, Buffer *b, const char *before, const 
 /* Requests of all our kinds, and what is taken back of them (NIP-09). */
 static int subscribe(Provider *p) {
         _cleanup_buffer_ Buffer requests = { .max = 4096 }, deletions = { .max = 4096 };
+        char ours[HEX32_MAX + 32];
         int r;
 
         r = kinds_filter(p, &requests, "{\"kinds\":[", "", "]}")
                             ?: kinds_filter(p, &deletions, "{\"kinds\":[5],\"#k\":[", "\"", "]}");
         if (r < 0)
                 return r;
+        /* Not every client says the kind of what it takes back. */
+        (void) snprintf(ours, sizeof(ours), "{\"kinds\":[5],\"#p\":[\"%s\"]}", p->pubkey_hex);
         return relay_client_subscribe(p->relay, PROVIDER_SUBSCRIPTION,
-                        (const char *const[]){ requests.data, deletions.data, NULL }, NULL);
+                        (const char *const[]){ requests.data, deletions.data, ours, NULL }, NULL);
 }
 
 void provider_come_online(Provider *p) {

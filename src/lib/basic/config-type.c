@@ -24,6 +24,10 @@ static int write_text(const char *s, Buffer *b) {
 
         r = buffer_add(b, "\"", 1);
         for (; r >= 0 && *s; s++) {
+                if (*s == '\n' || *s == '\t') {
+                        r = buffer_add(b, *s == '\n' ? "\\n" : "\\t", 2);
+                        continue;
+                }
                 if (*s == '"' || *s == '\\')
                         r = buffer_add(b, "\\", 1);
                 if (r >= 0)
@@ -367,6 +371,20 @@ static int parse_text(const ConfigItem *item, const TomlValue *v, void *field,
         return *(char **) field ? 0 : -ENOMEM;
 }
 
+/* A whole text, with its lines. */
+static int parse_lines(const ConfigItem *item, const TomlValue *v, void *field,
+                _unused_ const TomlValue **ret_culprit) {
+        const char *s;
+
+        if (toml_string(v, &s) < 0 || strlen(s) > (size_t) item->max)
+                return -EINVAL;
+        for (const char *p = s; *p; p++)
+                if (((unsigned char) *p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
+                        return -EINVAL;
+        *(char **) field = strdup(s);
+        return *(char **) field ? 0 : -ENOMEM;
+}
+
 static int write_text_field(const void *field, Buffer *b) {
         return write_text(*(char *const *) field, b);
 }
@@ -496,6 +514,7 @@ const ConfigType config_span    = { N_("a time such as \"30s\", \"5min\" or a nu
 const ConfigType config_size    = { N_("a size such as \"512K\", \"10M\" or a number of bytes"), parse_size,   write_size,       keep, .write_bound = write_size_bound };
 const ConfigType config_network = { N_("\"mainnet\", \"testnet\", \"signet\" or \"regtest\""), parse_network, write_network,    keep };
 const ConfigType config_text    = { N_("a text in quotes, on one line and not too long"),     parse_text,      write_text_field, free_text, is_any_text };
+const ConfigType config_lines   = { N_("a text in quotes, not too long"),                     parse_lines,     write_text_field, free_text };
 const ConfigType config_path    = { N_("an absolute path, or one that begins with \"~/\""),   parse_text,      write_text_field, free_text, is_place };
 const ConfigType config_listen  = { N_("a loopback address with a port, such as \"127.0.0.1:7447\""), parse_text, write_text_field, free_text, is_loopback_listen };
 const ConfigType config_proxy   = { N_("a numeric address with a port, such as \"127.0.0.1:9080\""), parse_text, write_text_field, free_text, is_proxy };

@@ -230,7 +230,7 @@ static const ConfigItem items[] = {
           N_("What models do for it: \"text\" or \"embeddings\".") },
         { "kind", "name",     &config_text,  KIND(name),     "\"\"",     0, 64,
           N_("What people call this work.") },
-        { "kind", "prompt",   &config_text,  KIND(prompt),   "\"\"",     0, 4096,
+        { "kind", "prompt",   &config_lines, KIND(prompt),   "\"\"",     0, 4096,
           N_("What the model is told besides the inputs.") },
         { "kind", "model",    &config_text,  KIND(model),    "\"\"",     0, 128,
           N_("The model for requests that name none; \"\": any.") },

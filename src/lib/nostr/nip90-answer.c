@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "basic/json.h"
 #include "basic/text.h"
 #include "nostr/nip90.h"
 
@@ -20,6 +21,37 @@ static JobStatus status_from_name(const char *name) {
                 if (streq(status_names[s], name))
                         return s;
         return JOB_STATUS_OTHER;
+}
+
+const char *job_status_name(JobStatus s) {
+        return status_names[s] ?: "";
+}
+
+static int add_string(Buffer *b, const char *before, const char *s, size_t size) {
+        int r;
+
+        r = buffer_add_string(b, before);
+        return r < 0 ? r : json_write_string(b, s, size);
+}
+
+int job_feedback_sealed_text(const JobAnswer *a, char **ret) {
+        const char *name = job_status_name(a->status), *text = a->text ?: "";
+        _cleanup_buffer_ Buffer b = { .max = 8 * (a->content_size + strlen(text)) + 128 };
+        int r;
+
+        r = add_string(&b, "[[\"status\",", name, strlen(name));
+        if (r >= 0 && *text)
+                r = add_string(&b, ",", text, strlen(text));
+        if (r >= 0)
+                r = buffer_add_string(&b, "]");
+        if (r >= 0 && a->content)
+                r = add_string(&b, ",[\"content\",", a->content, a->content_size);
+        if (r >= 0)
+                r = buffer_add_string(&b, a->content ? "]]" : "]");
+        if (r < 0)
+                return r;
+        *ret = buffer_take(&b, NULL);
+        return *ret ? 0 : -ENOMEM;
 }
 
 static int add_status(Draft *d, const JobAnswer *a) {

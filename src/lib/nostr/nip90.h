@@ -105,6 +105,10 @@ typedef struct JobAnswer {
         int64_t expires_at;         /* NIP-40, seconds; 0: never */
 } JobAnswer;
 
+const char *job_status_name(JobStatus s);
+/* What encrypted feedback says, as those have it who were first (nostrdvm, NDK): a JSON array of
+ * tags, ["status", word, text] and ["content", content]. */
+int job_feedback_sealed_text(const JobAnswer *a, char **ret);
 int job_feedback_draft(const JobRequest *r, const JobAnswer *a, int64_t now, Draft **ret);
 int job_result_draft(const JobRequest *r, const JobAnswer *a, int64_t now, Draft **ret);
 int job_cancel_draft(const Event *request, int64_t now, Draft **ret); /* NIP-09 */

@@ -57,6 +57,7 @@ class FileRepository extends EventRepository {
     for (const [name, id] of request.tags)
       if (name === 'e' && this.events.get(id)?.pubkey === request.pubkey) this.events.delete(id);
     await this.upsert(request);
+    await relay.broadcast(request); // NIP-09: relays should go on publishing them; this one forgets to
   }
   async destroy() {}
 }
