@@ -308,6 +308,12 @@ const char *job_reason(const Job *job) {
         return job->flow.reason;
 }
 
+const char *job_end_text(const Job *job) {
+        JobState s = (JobState) job->flow.state;
+
+        return s == JOB_FAILED || s == JOB_REFUSED ? job_reason(job) ?: "" : "";
+}
+
 static Step job_refuse(Flow *f) {
         Job *job = flow_job(f);
 
@@ -366,6 +372,8 @@ static void job_changed(Flow *f, int from) {
         log_debug("Job %.12s: %s -> %s", job_id(job), job_states[from].name, flow_state_name(f));
         if (from == JOB_RUNNING && f->state != JOB_RUNNING)
                 job_release_slot(job);
+        if (job->provider->moved)
+                job->provider->moved(job, job->provider->userdata);
         if (f->state == JOB_UNPAID || f->state == JOB_QUEUED)
                 job_note_verdict(job, "");
         if (f->state == JOB_REFUSED)

@@ -102,11 +102,12 @@ void job_note_usage(Job *job, const WorkUsage *usage); /* NULL: nothing is known
 void job_note_end(Job *job, const char *reason);
 /* Where it waits, and how long until it is done; false: it does not wait for a slot. */
 bool job_estimate(const Job *job, size_t *ret_position, usec_t *ret_wait);
-void job_tell_place(Job *job);          /* to its customer, where it is worth it */
-int job_record(Flow *f);                /* job-write.c */
-const char *job_reason(const Job *job); /* of its end, for people */
-Step job_run(Flow *f);                  /* job-run.c */
-Step job_publish(Flow *f);              /* job-publish.c */
+void job_tell_place(Job *job);            /* to its customer, where it is worth it */
+int job_record(Flow *f);                  /* job-write.c */
+const char *job_reason(const Job *job);   /* of its end, for people */
+const char *job_end_text(const Job *job); /* the same, where there is one; "" */
+Step job_run(Flow *f);                    /* job-run.c */
+Step job_publish(Flow *f);                /* job-publish.c */
 Job *flow_job(Flow *f);
 void job_release_slot(Job *job);
 /* job-answer.c: to be signed, then published. What a model wrote is made fit for that. */

@@ -3,6 +3,7 @@
 
 #include "bus/names.h"
 #include "bus/service.h"
+#include "market-bus.h"
 #include "pow-worker.h"
 #include "provider-bus.h"
 
@@ -14,6 +15,10 @@ static void on_changed(Provider *p, void *userdata) {
                         *p->trouble ? ". " : "", p->trouble);
         if (p->state == PROVIDER_OFFLINE && service_is_draining(s->service))
                 service_exit(s->service, EXIT_SUCCESS);
+}
+
+static void on_moved(const Job *job, void *userdata) {
+        market_bus_moved(userdata, job);
 }
 
 static void *stop(void *object) {
@@ -56,6 +61,7 @@ static int start(Service *service, void **ret) {
                                 strerror(-r));
         }
 
+        s->provider->moved = on_moved;
         service_status(service, "The provider is offline.");
         provider_go_as_wished(s->provider);
         *ret = s;

@@ -83,8 +83,13 @@ static int subscribe(Provider *p) {
                         (const char *const[]){ requests.data, deletions.data, ours, NULL }, NULL);
 }
 
-void provider_come_online(Provider *p) {
+void provider_announce(Provider *p) {
         const Announcement a = provider_announcement(p);
+
+        announcer_announce(&p->announcer, &a, provider_now(p));
+}
+
+void provider_come_online(Provider *p) {
         int r;
 
         r = subscribe(p);
@@ -93,7 +98,7 @@ void provider_come_online(Provider *p) {
                 return;
         }
 
-        announcer_announce(&p->announcer, &a, provider_now(p));
+        provider_announce(p);
         p->going_online = p->withdrawing = false;
         p->retry_usec = RETRY_FIRST;
         p->trouble[0] = '\0';

@@ -4,9 +4,8 @@
 
 #include "bus/authorize.h"
 #include "bus/names.h"
+#include "market-bus.h"
 #include "provider-compute-bus.h"
-
-#define ACTION_MANAGE "com.openagents.pylon1.provider.manage"
 
 /* ---- methods that change the wish; answered when it is on disk, Online() when it is true */
 
@@ -218,6 +217,13 @@ static const sd_bus_vtable provider_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_drain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Jobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sqss)", jobs), method_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Backends", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssu)", backends), method_backends, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Queue", SD_BUS_ARGS("u", limit), SD_BUS_RESULT("a(sqsssux)", jobs), method_queue, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", id), method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Why", SD_BUS_ARGS("x", since), SD_BUS_RESULT("a(sqst)", counts, "a(qut)", bids, "a{sv}", facts), method_why, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Story", SD_BUS_ARGS("s", id), SD_BUS_RESULT("a{sv}", request), method_story, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Announce", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_announce, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Watch", SD_BUS_NO_ARGS, SD_BUS_RESULT("u", seconds), method_watch, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("JobChanged", SD_BUS_ARGS("s", id, "q", kind, "s", customer, "s", state, "s", reason), 0),
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Running", "u", property_running, 0, 0),
         SD_BUS_PROPERTY("Queued", "u", property_queued, 0, 0),
@@ -243,6 +249,7 @@ void provider_bus_changed(ProviderService *s) {
 
 void provider_bus_done(ProviderService *s) {
         provider_compute_bus_done(s);
+        market_bus_done(s);
         while (s->n_onlookers > 0)
                 sd_bus_message_unref(s->onlookers[--s->n_onlookers]);
 }

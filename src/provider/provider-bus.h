@@ -5,6 +5,8 @@
 
 #define PROVIDER_ONLOOKERS_MAX 16
 
+typedef struct ProviderAsked ProviderAsked;
+
 /* What the handlers get. */
 typedef struct ProviderService {
         Service *service;
@@ -13,6 +15,9 @@ typedef struct ProviderService {
         size_t n_onlookers;
         struct LookCall *looks; /* questions that wait for the servers */
         size_t n_looks;
+        ProviderAsked *asked; /* who waits for the store; market-bus.c */
+        size_t n_asked;
+        usec_t watched_until; /* 0: nobody wants to hear how jobs change */
 } ProviderService;
 
 extern const BusObject provider_objects[];

@@ -28,8 +28,9 @@ struct Provider {
         StoreClient *store;
         SignerClient *signer;
         RelayClient *relay;
-        Http *http;                                   /* for inputs of strangers */
-        void (*changed)(Provider *p, void *userdata); /* the state */
+        Http *http;                                    /* for inputs of strangers */
+        void (*changed)(Provider *p, void *userdata);  /* the state */
+        void (*moved)(const Job *job, void *userdata); /* to another state; NULL */
         void *userdata;
 
         ProviderState state;
@@ -105,6 +106,7 @@ const char *provider_state_name(ProviderState s);
 void provider_set_state(Provider *p, ProviderState s);
 void provider_come_online(Provider *p); /* again where the configuration is another one */
 void provider_end_drain(Provider *p);   /* nothing runs any more */
+void provider_announce(Provider *p);    /* what it is now; while it is online */
 
 Backend *provider_backend(Provider *p, uint16_t kind);
 Limits provider_limits(const Provider *p, const JobRequest *r);

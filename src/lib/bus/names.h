@@ -32,6 +32,7 @@
 #define BUS_ERROR_NOT_REACHABLE BUS_ERROR "NotReachable" /* another service does not answer */
 #define BUS_ERROR_DAMAGED       BUS_ERROR "Damaged"      /* a file is not what it should be */
 #define BUS_ERROR_BUSY          BUS_ERROR "Busy"         /* a limit is reached; try again later */
+#define BUS_ERROR_NOT_ONLINE    BUS_ERROR "NotOnline"
 #define BUS_ERROR_NO_WALLET     BUS_ERROR "NoWallet"
 #define BUS_ERROR_NO_PAYMENT    BUS_ERROR "NoSuchPayment" /* neither an invoice nor a payment */
 #define BUS_ERROR_WRONG_NETWORK BUS_ERROR "WrongNetwork"
