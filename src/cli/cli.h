@@ -19,7 +19,7 @@ typedef struct Arguments {
         Mode mode;
         uint32_t words, limit, kind, pow, max_tokens;
         const char *model;
-        usec_t timeout;
+        usec_t timeout, since;
         const char *provider, *state, *format;
         const char *relays[RELAYS_MAX];
         size_t n_relays;

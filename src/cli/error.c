@@ -34,6 +34,7 @@ static const ErrorRow rows[] = {
         { "NoWallet",       EXIT_FAILURE,     N_("This version has no wallet; only free jobs can be bought and sold.") },
         { "NotAllowed",     EXIT_NOPERM,      N_("Ask as root, or as the account that owns this instance.") },
         { "NotInstalled",   EXIT_UNAVAILABLE, N_("Install Pylon completely, or run `pylon` from its build folder.") },
+        { "NotOnline",      EXIT_FAILURE,     N_("`pylon provider online` takes it online.") },
         { "NotReachable",   EXIT_UNAVAILABLE, N_("`pylon status` shows which service does not answer, its log why.") },
         { "NotRunning",     EXIT_UNAVAILABLE, N_("Start it with `pylon start`.") },
         { "StartFailed",    EXIT_FAILURE,     N_("The end of pylon.log, or of the journal, may say more.") },
