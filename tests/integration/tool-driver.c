@@ -1,6 +1,6 @@
-/* A wallet's core without a wallet, for tests: tool-driver CONFIG [SECRET-FILE]. Opens the driver
- * of the configuration; each line of stdin is a JSON array, a verb and its arguments; each line of
- * stdout says what came. */
+/* A wallet's core without a wallet, for tests: tool-driver CONFIG [SECRET-FILE [RELAY-SOCKET]].
+ * Opens the driver of the configuration; each line of stdin is a JSON array, a verb and its
+ * arguments; each line of stdout says what came. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -137,17 +137,30 @@ static int run_make(Tool *t, const Json *j) {
         return t->driver->class->make_invoice(t->driver, &q, on_invoice, (void *) "made", NULL);
 }
 
-static int run_pay(Tool *t, const Json *j, const uint8_t hash[static 32]) {
+static void on_prepared(int error, const char *reason, const char *opaque, void *userdata) {
+        (void) printf("[\"%s\",%d,", (const char *) userdata, error);
+        say_text(reason);
+        (void) printf(",");
+        say_text(opaque);
+        say("]\n");
+}
+
+/* Behind the arguments of "pay" may stand what "prepare" made, and whether it was sent before. */
+static int run_pay(Tool *t, const Json *j, const uint8_t hash[static 32], bool prepare) {
         DriverPayRequest q = {
                 .id = word(j, 2),
                 .bolt11 = word(j, 3),
                 .amount_msat = number(j, 4),
                 .fee_max_msat = number(j, 5),
-                .opaque = "",
+                .opaque = word(j, 7),
         };
 
         memcpy(q.hash, hash, 32);
         (void) json_bool(json_array_at(j, 6), &q.amount_is_ours);
+        (void) json_bool(json_array_at(j, 8), &q.again);
+        if (prepare)
+                return t->driver->class->prepare(
+                                t->driver, &q, on_prepared, (void *) "prepared", NULL);
         return t->driver->class->pay(t->driver, &q, on_payment, (void *) "paid", NULL);
 }
 
@@ -164,7 +177,9 @@ static int run(Tool *t, const char *line) {
         if (streq(verb, "make"))
                 return run_make(t, j);
         if (streq(verb, "pay"))
-                return run_pay(t, j, hash);
+                return run_pay(t, j, hash, false);
+        if (streq(verb, "prepare"))
+                return run_pay(t, j, hash, true);
         if (streq(verb, "invoice"))
                 return c->lookup_invoice(t->driver, hash, on_invoice, (void *) "invoice", NULL);
         if (streq(verb, "payment"))
@@ -230,6 +245,7 @@ int main(int argc, char **argv) {
                         config_load_logged(argv[1], &config) < 0 ||
                         open_doors(tool.event, config, argc > 2 ? argv[2] : NULL, &doors) < 0)
                 return EXIT_FAILURE;
+        doors.relay_socket = argc > 3 ? argv[3] : NULL;
         class = driver_class(config->wallet.driver);
         if (!class)
                 return EXIT_FAILURE;

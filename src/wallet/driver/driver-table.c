@@ -3,6 +3,7 @@
 
 static const DriverClass *const classes[] = {
         &driver_regtest,
+        &driver_nwc,
         &driver_phoenixd,
         &driver_lnd,
         &driver_cln,

@@ -110,6 +110,7 @@ typedef struct DriverPayRequest {
         int64_t fee_max_msat;
         int64_t expires_at; /* of the invoice, seconds */
         const char *opaque; /* what prepare() made, or ""; durable by now */
+        bool again;         /* it may have been sent before: a refusal now proves nothing */
 } DriverPayRequest;
 
 /* What the core hands in; everything lives longer than the driver. */

@@ -1,0 +1,213 @@
+"""Nostr Wallet Connect in both directions: our client against the wallet service of @getalby/sdk, which also
+misbehaves on order, over a relay that is not ours."""
+import json
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from parts import NODE, wait_for
+from purse import Driver, Outcome
+
+
+class Wallet:
+    """node/nwc-wallet.mjs in a process of its own."""
+
+    def __init__(self, folder, relay, *args):
+        self.log = open(folder / "nwc-wallet.log", "ab")
+        self.process = subprocess.Popen(["node", NODE / "nwc-wallet.mjs", relay.url, *args], stdout=subprocess.PIPE, stderr=self.log)
+        said = json.loads(self.process.stdout.readline())
+        self.uri, self.control, self.client = said["uri"], said["control"], said["client"]
+
+    def order(self, do, **order):
+        body = json.dumps({"do": do, **order}).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.control}/", data=body)
+        return json.loads(urllib.request.urlopen(request, timeout=20).read())
+
+    def asked(self, method):
+        return sum(r["method"] == method for r in self.order("state")["requests"])
+
+    def invoice(self, msat=21000):
+        made = self.order("invoice", msat=msat)
+        return {"bolt11": made["invoice"], "hash": made["payment_hash"]}
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
+
+
+@pytest.fixture
+def make_wallet(tmp_path, relay):
+    made = []
+
+    def make(*args):
+        made.append(Wallet(tmp_path, relay, *args))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def wallet(make_wallet):
+    return make_wallet()
+
+
+@pytest.fixture
+def make_driver(tmp_path, relay, make_pylon):
+    """The driver behind tool-driver, at the relay service of a Pylon of which nothing else is asked."""
+    pylon, made = make_pylon("start", [relay.url]), []
+    pylon.start()
+
+    def make(uri):
+        folder = tmp_path / f"driver-{len(made)}"
+        folder.mkdir()
+        made.append(Driver(folder, "nwc", url="", secret=uri, relay=pylon.base / "run/relay.sock"))
+        assert made[-1].first == ["ready"], made[-1].first
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.process.poll() is None:
+            one.kill()
+
+
+@pytest.fixture
+def driver(make_driver, wallet):
+    return make_driver(wallet.uri)
+
+
+def prepared(driver, invoice, msat=21000):
+    driver.ask("prepare", invoice["hash"], "intent", invoice["bolt11"], msat, 10000, False)
+    answer = driver.answer("prepared")
+    assert answer[1] == 0, answer
+    return answer[3]
+
+
+def pay(driver, invoice, opaque=None, again=False, msat=21000, seconds=80):
+    opaque = opaque or prepared(driver, invoice, msat)
+    driver.ask("pay", invoice["hash"], "intent", invoice["bolt11"], msat, 10000, False, opaque, again)
+    return Outcome(driver.answer("paid", seconds))
+
+
+def test_the_wallet_says_who_it_is_and_what_it_has(driver):
+    driver.ask("info")
+    assert driver.answer("info")[1:] == [0, "", "regtest", "alby-sdk"]
+    driver.ask("balance")
+    assert driver.answer("balance")[1:] == [0, "", 1_000_000_000]
+
+
+def test_an_invoice_is_made_watched_and_known(driver, wallet):
+    driver.watch()
+    answer = driver.make(msat=21500, description="tea & \"cake\"")
+    assert answer[1] == 0, answer
+    payment_hash, _, _, _, _, text = answer[3]
+    assert text.startswith("lnbcrt215n1")
+    assert driver.invoice(payment_hash)[3][:2] == [payment_hash, "open"]
+    assert driver.invoice("ab" * 32)[3][1] == "absent"
+
+    paid = wallet.order("pay", hash=payment_hash)
+    row, _ = driver.settled(payment_hash)
+    print(f"noticed after {(time.time() - paid['at']) * 1000:.1f} ms")
+    assert row[1:3] == ["settled", 21500] and row[4] == paid["preimage"]
+    assert driver.invoice(payment_hash)[3][1:3] == ["settled", 21500]
+
+
+def test_what_nobody_told_of_is_found_by_asking(driver, wallet):
+    driver.watch()
+    payment_hash = driver.make()[3][0]
+    wallet.order("pay", hash=payment_hash, quiet=True)
+    assert driver.invoice(payment_hash)[3][1:3] == ["settled", 21000]
+
+
+def test_an_invoice_is_paid_with_proof(driver, wallet):
+    invoice = wallet.invoice()
+    outcome = pay(driver, invoice)
+    assert outcome.state == "settled" and outcome.fee == 7 and outcome.proves(invoice["hash"])
+    looked = driver.payment(invoice["hash"])
+    assert looked.state == "settled" and looked.fee == 7 and looked.proves(invoice["hash"])
+    assert wallet.order("state")["paid"] == {invoice["hash"]: 1}
+
+
+def test_a_wallet_that_knows_only_nip_04_is_understood(make_wallet, make_driver):
+    wallet = make_wallet("nip04")
+    driver = make_driver(wallet.uri)
+    invoice = wallet.invoice()
+    assert pay(driver, invoice).state == "settled"
+    payment_hash = driver.make()[3][0]
+    wallet.order("pay", hash=payment_hash)
+    assert driver.settled(payment_hash)[0][1] == "settled"
+
+
+@pytest.mark.parametrize("code, state", [
+    ("INSUFFICIENT_BALANCE", "failed"), ("QUOTA_EXCEEDED", "failed"), ("RESTRICTED", "failed"), ("UNAUTHORIZED", "failed"),
+    ("NOT_IMPLEMENTED", "failed"), ("RATE_LIMITED", "failed"), ("BAD_REQUEST", "failed"), ("EXPIRED", "failed"),
+    ("INTERNAL", "unknown"), ("OTHER", "unknown"), ("PAYMENT_FAILED", "unknown"), ("NEVER_HEARD_OF", "unknown")])
+def test_only_what_was_never_tried_is_failed(driver, wallet, code, state):
+    invoice = wallet.invoice()
+    wallet.order("mode", refuse={"pay_invoice": code})
+    opaque = prepared(driver, invoice)
+    assert pay(driver, invoice, opaque).state == state
+    # The same again: now it may be the first one that the refusal is about.
+    assert pay(driver, invoice, opaque, again=True).state == "unknown"
+    assert wallet.order("state")["paid"] == {}
+
+
+def test_a_lost_answer_is_unknown_and_then_found(driver, wallet):
+    invoice = wallet.invoice()
+    wallet.order("mode", lose="answer")
+    opaque = prepared(driver, invoice)
+    driver.ask("pay", invoice["hash"], "intent", invoice["bolt11"], 21000, 10000, False, opaque, False)
+    wait_for(lambda: wallet.order("state")["paid"], 20, "the wallet has paid")
+    looked = driver.payment(invoice["hash"])
+    assert looked.state == "settled" and looked.proves(invoice["hash"])
+
+
+def test_the_same_request_after_a_crash_pays_once(make_driver, wallet):
+    first = make_driver(wallet.uri)
+    invoice = wallet.invoice()
+    wallet.order("mode", lose="answer")
+    opaque = prepared(first, invoice)
+    first.ask("pay", invoice["hash"], "intent", invoice["bolt11"], 21000, 10000, False, opaque, False)
+    wait_for(lambda: wallet.order("state")["paid"], 20, "the wallet has paid")
+    first.kill_hard()
+
+    wallet.order("mode")
+    second = make_driver(wallet.uri)
+    # This service does not even remember the request's id; that it is paid it says as INTERNAL.
+    assert pay(second, invoice, opaque, again=True).state == "unknown"
+    assert second.payment(invoice["hash"]).state == "settled"
+    assert wallet.order("state")["paid"] == {invoice["hash"]: 1}
+    assert wallet.asked("pay_invoice") >= 1
+
+
+def test_what_the_wallet_does_not_know_is_absent_not_failed(driver, wallet):
+    looked = driver.payment("cd" * 32)
+    assert looked.state == "unknown" and looked.absent
+
+
+@pytest.mark.parametrize("state, outcome", [("pending", "pending"), ("failed", "failed"), ("expired", "unknown"), ("accepted", "pending")])
+def test_a_payment_is_what_the_wallet_says_of_it(driver, wallet, state, outcome):
+    invoice = wallet.invoice()
+    wallet.order("mode", state=state)
+    opaque = prepared(driver, invoice)
+    driver.ask("pay", invoice["hash"], "intent", invoice["bolt11"], 21000, 10000, False, opaque, False)
+    wait_for(lambda: wallet.asked("pay_invoice"), 20, "the wallet was asked")
+    assert driver.payment(invoice["hash"]).state == outcome
+
+
+def test_a_junk_preimage_is_handed_on_and_proves_nothing(driver, wallet):
+    invoice = wallet.invoice()
+    wallet.order("mode", junk=True)
+    outcome = pay(driver, invoice)
+    assert outcome.state == "settled" and not outcome.proves(invoice["hash"])
+
+
+def test_a_secret_that_is_no_connection_is_refused(tmp_path):
+    tool = Driver(tmp_path, "nwc", url="", secret="https://example.com", relay="/nowhere")
+    assert tool.first[0] == "closed" and "nostr+walletconnect" in tool.first[2]
+    tool.kill()
