@@ -19,6 +19,7 @@ static DriverPayRequest payment_request(const Payment *p) {
                 .fee_max_msat = p->fee_max_msat,
                 .expires_at = p->expires_at,
                 .opaque = p->opaque ?: "",
+                .again = p->tries > 1,
         };
 
         memcpy(r.hash, p->hash_bytes, sizeof(r.hash));

@@ -13,7 +13,8 @@ def root():
 def c_files(*folders):
     for folder in folders:
         for path in sorted((root() / folder).rglob("*.[ch]")):
-            yield path, path.relative_to(root()).as_posix()
+            if "node_modules" not in path.parts:
+                yield path, path.relative_to(root()).as_posix()
 
 
 def bare(text):

@@ -421,8 +421,8 @@ static int link_subscribe(NwcLink *l) {
 }
 
 /* Another relay may have taken it; that none did is the deadline's to find out. */
-static void on_outcome(const char *id, const char *relay, RelayVerdict verdict,
-                const char *message, _unused_ void *userdata) {
+static void on_outcome(const char *id, const char *relay, RelayVerdict verdict, const char *message,
+                _unused_ void *userdata) {
         if (verdict == RELAY_REFUSED)
                 log_debug("%s does not take the question %.8s: %s", relay, id, message);
 }
