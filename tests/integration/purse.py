@@ -3,6 +3,7 @@ tool-driver, which answers as the wallet's core would be answered."""
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
 import select
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import time
 import urllib.request
 
-from parts import BUILD
+from parts import BUILD, ROOT, free_port, is_open, wait_for
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -51,6 +52,81 @@ class Stubs:
         self.process.wait()
         self.process.stdout.close()
         self.log.close()
+
+
+LNBITS = ROOT / ".cache/lnbits"  # where tools/setup puts it
+
+
+class RealLnbits:
+    """LNbits itself with its FakeWallet: its wallets pay each other with true preimages. It does what a
+    server of ours does in tests, as far as the real one can; else the test is left out."""
+
+    def __init__(self, folder):
+        self.certificate, self.pin = "", ""
+        self.port = free_port()
+        data = folder / "lnbits"
+        data.mkdir()
+        packages = next((LNBITS / "lib").glob("python3*/site-packages"))
+        self.log = open(folder / "lnbits.log", "ab")
+        self.process = subprocess.Popen(
+            [LNBITS / "bin/lnbits", "--host", "127.0.0.1", "--port", str(self.port)], cwd=packages, stdout=self.log, stderr=self.log,
+            env={**os.environ, "LNBITS_DATA_FOLDER": data, "LNBITS_BACKEND_WALLET_CLASS": "FakeWallet", "LNBITS_ADMIN_UI": "true",
+                 "LNBITS_EXTENSIONS_MANIFESTS": "[]", "LNBITS_WASM_EXTENSIONS_MANIFESTS": "[]", "LNBITS_RATE_LIMIT_NO": "100000"})
+        wait_for(lambda: is_open(self.port), 60, "LNbits is there")
+        self.admin = self.call("PUT", "/api/v1/auth/first_install",
+                          {"username": "admin", "password": "test-test", "password_repeat": "test-test"})["access_token"]
+        self.nodes, self.wallets = {}, {}
+
+    def open_wallets(self):
+        """New ones for each test, with money in them."""
+        for name in ("lnbits", "other"):
+            wallet = self.call("POST", "/api/v1/account", {"name": name})
+            self.call("PUT", "/users/api/v1/balance", {"id": wallet["id"], "amount": 100_000}, Authorization=f"Bearer {self.admin}")
+            self.wallets[name] = wallet["adminkey"]
+        self.nodes = {"lnbits": {"url": f"http://127.0.0.1:{self.port}", "secret": self.wallets["lnbits"]}}
+
+    def call(self, method, path, body=None, **headers):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=json.dumps(body).encode() if body else None,
+                                         headers={"Content-Type": "application/json", **headers}, method=method)
+        return json.loads(urllib.request.urlopen(request, timeout=30).read())
+
+    def payments(self, wallet, **more):
+        return self.call("GET", "/api/v1/payments?limit=1000", **{"X-Api-Key": self.wallets[wallet]}, **more)
+
+    ORDERS = {"invoice", "pay", "state"}
+
+    def order(self, do, **order):
+        return getattr(self, "order_" + do)(**order)
+
+    def order_invoice(self, msat=21000):
+        row = self.call("POST", "/api/v1/payments", {"out": False, "amount": msat // 1000, "unit": "sat", "memo": "from the tests"},
+                        **{"X-Api-Key": self.wallets["other"]})
+        return {"bolt11": row["bolt11"], "hash": row["payment_hash"], "preimage": "00" * 32}
+
+    def order_pay(self, hash):
+        row = next(r for r in self.payments("lnbits") if r["payment_hash"] == hash)
+        paid = self.call("POST", "/api/v1/payments", {"out": True, "bolt11": row["bolt11"]}, **{"X-Api-Key": self.wallets["other"]})
+        return {"at": time.time(), "preimage": paid["preimage"]}
+
+    def order_state(self, node):
+        settled = {}
+        for row in self.payments("other"):
+            if row["status"] == "success" and row["amount"] > 0:
+                settled[row["payment_hash"]] = settled.get(row["payment_hash"], 0) + 1
+        return {"settlements": settled, "items": Everything(), "watchers": 0}
+
+    def asked(self, node, part):
+        return 0
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+class Everything(list):
+    def count(self, _):
+        return 1
 
 
 class Ended(AssertionError):

@@ -1,13 +1,18 @@
 """Every wallet driver, the same cases: each against a server that speaks what the real one speaks, settles
 truly among its like, and misbehaves on order."""
+import inspect
+import pathlib
+import re
+import tempfile
 import time
 
 import pytest
 
 from parts import wait_for
-from purse import Driver, Stubs, certificate
+from purse import LNBITS, Driver, RealLnbits, Stubs, certificate
 
 DRIVERS = ("phoenixd", "lnd", "cln", "lnbits")
+REAL = ("real-lnbits",)
 PAY_PATH = {"phoenixd": "/payinvoice", "lnd": "/v2/router/send", "cln": "/v1/xpay", "lnbits": "/api/v1/payments"}
 LOOK_PATH = {"phoenixd": "/payments/outgoingbyhash", "lnd": "/v2/router/track", "cln": "/v1/listpays", "lnbits": "/api/v1/payments/"}
 MAKE_PATH = {"phoenixd": "/createinvoice", "lnd": "/v1/invoices", "cln": "/v1/invoice", "lnbits": "/api/v1/payments"}
@@ -17,11 +22,29 @@ HAS_FEE_LIMIT = ("lnd", "cln")
 SAT_ONLY = ("phoenixd", "lnbits")
 MAKES_ONCE = ("cln",)  # the same label cannot be two invoices
 
-pytestmark = pytest.mark.parametrize("name", DRIVERS)
+pytestmark = pytest.mark.parametrize("name", DRIVERS + REAL)
+
+
+@pytest.fixture(scope="session")
+def real_lnbits():
+    if not LNBITS.exists():
+        pytest.skip("LNbits is not installed: tools/setup test does it")
+    with tempfile.TemporaryDirectory(prefix="pylon-") as folder:
+        one = RealLnbits(pathlib.Path(folder))
+        yield one
+        one.kill()
 
 
 @pytest.fixture
-def stubs(tmp_path):
+def stubs(name, tmp_path, request):
+    """The other side: servers that we play, or a real one."""
+    if name == "real-lnbits":
+        if set(re.findall(r'order\("(\w+)"', inspect.getsource(request.function))) - RealLnbits.ORDERS:
+            pytest.skip("a real server does not misbehave on order")
+        one = request.getfixturevalue("real_lnbits")
+        one.open_wallets()
+        yield one
+        return
     one = Stubs(tmp_path)
     yield one
     one.kill()
@@ -32,6 +55,7 @@ def make_driver(tmp_path, stubs):
     made = []
 
     def make(name, **more):
+        name = name.removeprefix("real-")
         node = stubs.nodes[name]
         options = {"url": node["url"], "secret": node["secret"], "ca_file": stubs.certificate, **more}
         made.append(Driver(tmp_path, name, **options))
@@ -69,7 +93,7 @@ def made(driver, stubs, **more):
 
 def test_an_invoice_is_made_and_known(driver, stubs):
     payment_hash, _, _, _, _, bolt11 = driver.make(msat=1234000, description="täglich \"Brot\" & more \n")[3]
-    assert bolt11.startswith("lnbcrt12340n1")
+    assert bolt11.startswith(("lnbcrt12340n1", "lnbc12340n1"))
     assert driver.invoice(payment_hash)[1:3] == [0, ""]
     assert driver.invoice(payment_hash)[3][:3] == [payment_hash, "open", -1]
     assert driver.invoice("ab" * 32)[3][1] == "absent"
@@ -96,30 +120,34 @@ def test_a_preimage_before_the_payment_is_no_payment(driver, stubs):
     assert answer[1] == "open" and answer[4] == ""
 
 
-def test_amounts_are_exact_or_refused(driver, stubs):
+def test_amounts_are_exact_or_refused(name, driver, stubs):
     driver.ask("make", "odd", 1500, "one and a half sat", 600)
     if driver.name in SAT_ONLY:
         assert driver.answer("refused")[1] < 0
     else:
         made = driver.answer("made")
         assert made[1] == 0 and made[3][5].startswith("lnbcrt15n1")
+    if name in REAL:
+        return  # it has a maximum of its own
     driver.ask("make", "large", 2_100_000_000_000_000_000, "all there is", 600)
     answer = driver.wait_any(lambda m: m[0] in ("made", "refused"), 10)
     assert answer[0] == "made" and answer[3][5].startswith("lnbcrt210000001")  # 21 million bitcoin
 
 
-def test_a_payment_is_noticed_by_push(driver, stubs):
+def test_a_payment_is_noticed_by_push(name, driver, stubs):
     watched(driver)
     delays = []
-    for i in range(10):
+    for i in range(3 if name in REAL else 10):
         payment_hash = made(driver, stubs, name=f"push-{i}")[0]
         paid = stubs.order("pay", hash=payment_hash)
         settled, cursor = driver.settled(payment_hash)
         delays.append(time.time() - paid["at"])
         assert settled[1:3] == ["settled", 21000] and cursor
     delays.sort()
-    print(f"{driver.name}: noticed after {delays[5] * 1000:.1f} ms, at most {delays[-1] * 1000:.1f} ms")
-    assert delays[5] <= 0.05
+    middle = delays[len(delays) // 2]
+    print(f"{driver.name}: noticed after {middle * 1000:.1f} ms, at most {delays[-1] * 1000:.1f} ms")
+    # The order of the real one is answered only after the payment: the time is not its own.
+    assert middle <= 0.05
 
 
 def test_duplicate_and_reordered_notices_lose_nothing(driver, stubs):
@@ -195,6 +223,8 @@ def test_a_server_that_comes_and_goes_is_watched_again(driver, stubs):
 @pytest.mark.parametrize("to", (*DRIVERS, "other"))
 def test_a_payment_settles_with_its_true_preimage(name, driver, stubs, make_driver, to):
     """From each kind of node to each other."""
+    if name in REAL and to != "other":
+        pytest.skip("this one pays only its own")
     if to == name:
         pytest.skip("a node pays itself in another test")
     if to == "other":
@@ -204,10 +234,10 @@ def test_a_payment_settles_with_its_true_preimage(name, driver, stubs, make_driv
         invoice = {"hash": row[0], "bolt11": row[5]}
     paid = driver.pay(invoice)
     assert paid.state == "settled" and paid.proves(invoice["hash"]), paid
-    assert paid.fee == {"phoenixd": 4000}.get(name, 1000), paid  # phoenixd: of 4084, in whole sat
+    assert paid.fee == {"phoenixd": 4000}.get(name, 0 if name in REAL else 1000), paid  # phoenixd: of 4084, in whole sat
     again = driver.payment(invoice["hash"])
     assert again.state == "settled" and again.proves(invoice["hash"]), again
-    assert stubs.order("state", node=name)["settlements"][invoice["hash"]] == 1
+    assert stubs.order("state", node=name.removeprefix("real-"))["settlements"][invoice["hash"]] == 1
 
 
 def test_the_same_invoice_is_never_paid_twice(driver, stubs):
@@ -242,8 +272,8 @@ def test_no_route_and_an_expired_invoice_are_failed(driver, stubs):
 
 
 def test_an_empty_purse_is_failed(driver, stubs):
-    invoice = stubs.order("invoice", msat=99_999_999_000)
-    paid = driver.pay(invoice, msat=99_999_999_000, fee_max=10**9)
+    invoice = stubs.order("invoice", msat=200_000_000)
+    paid = driver.pay(invoice, msat=200_000_000, fee_max=10**9)
     assert paid.state == "failed", paid
 
 
@@ -392,7 +422,7 @@ def test_a_wrong_secret_is_said(name, stubs, make_driver):
     assert answer[1] < 0 and answer[2]
     invoice = stubs.order("invoice")
     assert driver.pay(invoice).state == "unknown"
-    assert invoice["hash"] not in stubs.order("state", node=name)["settlements"]
+    assert invoice["hash"] not in stubs.order("state", node=name.removeprefix("real-"))["settlements"]
 
 
 def test_a_server_that_is_not_there_is_unknown(name, make_driver):
@@ -411,13 +441,13 @@ def test_plain_http_goes_nowhere_but_here(name, make_driver):
         assert driver.first[0] == "closed" and driver.first[1] < 0, url
 
 
-def test_many_settlements_while_away_all_arrive(driver, stubs, make_driver):
+def test_many_settlements_while_away_all_arrive(name, driver, stubs, make_driver):
     """More than a page of the backend's list."""
     watched(driver)
     first = made(driver, stubs, name="first")[0]
     stubs.order("pay", hash=first)
     _, cursor = driver.settled(first)
-    hashes = [driver.make(name=f"many-{i}")[3][0] for i in range(150)]
+    hashes = [driver.make(name=f"many-{i}")[3][0] for i in range(5 if name in REAL else 150)]
     driver.kill_hard()
     for payment_hash in hashes:
         stubs.order("pay", hash=payment_hash)
@@ -430,7 +460,9 @@ def test_many_settlements_while_away_all_arrive(driver, stubs, make_driver):
 
 class TestEncryption:
     @pytest.fixture
-    def stubs(self, tmp_path):
+    def stubs(self, name, tmp_path):
+        if name in REAL:
+            pytest.skip("it has no certificate")
         one = Stubs(tmp_path, encrypted=DRIVERS)
         yield one
         one.kill()
