@@ -101,7 +101,7 @@ typedef struct Rank {
 static Rank rank_of(const Router *r, const Endpoint *e, const WireModel *m) {
         return (Rank){
                 .no_slot = !endpoint_has_slot(e, m),
-                .broken = e->n_failed > 0,
+                .broken = endpoint_is_shunned(e),
                 .preference = preference(r, e),
                 .load = (uint64_t) e->n_used * 1000000 / endpoint_n_slots(e),
         };

@@ -71,7 +71,9 @@ class ModelServer:
             self.server.close()
             for writer in list(self.tasks):
                 writer.transport.abort()
-            self.loop.stop()
+            for task in asyncio.all_tasks():
+                task.cancel()
+            self.loop.call_later(0.05, self.loop.stop)
         self.loop.call_soon_threadsafe(end)
         self.thread.join(10)
         self.loop.close()
@@ -159,7 +161,7 @@ class ModelServer:
         self.open += 1
         self.most = max(self.most, self.open)
         # Whoever closes while we write is seen here, as a model's server sees it.
-        watcher = asyncio.ensure_future(reader.read(1))
+        watcher = asyncio.ensure_future(self._watch(reader))
         try:
             await self._misbehave(writer, body, fault, watcher)
             self.served += 1
@@ -169,6 +171,11 @@ class ModelServer:
                 watcher.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await watcher
+
+    @staticmethod
+    async def _watch(reader):
+        with contextlib.suppress(ConnectionError):
+            await reader.read(1)
 
     async def _wait(self, seconds, watcher):
         if seconds <= 0:

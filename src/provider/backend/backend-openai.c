@@ -6,7 +6,7 @@
 
 #include "basic/text.h"
 
-#define LIST_VALUES_MAX  100000
+#define LIST_VALUES_MAX  200000
 #define PIECE_VALUES_MAX 20000
 
 static uint32_t number(const Json *j, const char *key) {

@@ -11,6 +11,8 @@
 #define PROBE_REMOTE_USEC (10 * SEC)
 #define PAUSE_FIRST       (1 * SEC) /* after the first question that was not answered */
 #define PAUSES_MAX        4         /* intervals; so long it grows */
+#define SHUN_FIRST        (5 * SEC) /* after an answer that broke */
+#define SHUN_LONGEST      (1 * MIN_)
 #define ANSWER_HEADER_MAX (16 * 1024)
 
 static const char *const state_names[_ENDPOINT_STATE_MAX] = {
@@ -179,7 +181,8 @@ static void settle(Endpoint *e, EndpointState state, const char *trouble) {
         if (e->state != state && state == ENDPOINT_DOWN)
                 e->pause = 0;
         e->state = state;
-        (void) snprintf(e->trouble, sizeof(e->trouble), "%s", trouble);
+        if (*trouble || e->n_failed == 0) /* what went wrong last stays until something goes well */
+                (void) snprintf(e->trouble, sizeof(e->trouble), "%s", trouble);
         plan(e);
         e->known(e, changed, e->userdata);
 }
@@ -311,14 +314,30 @@ void endpoint_want(Endpoint *e, usec_t interval) {
                 endpoint_probe(e);
 }
 
+static usec_t endpoint_now(const Endpoint *e) {
+        usec_t now = 0;
+
+        (void) sd_event_now(e->event, CLOCK_MONOTONIC, &now); /* fails only after a fork */
+        return now;
+}
+
+bool endpoint_is_shunned(const Endpoint *e) {
+        return e->n_failed > 0 && endpoint_now(e) < e->shunned;
+}
+
 void endpoint_did_well(Endpoint *e) {
         e->n_answers++;
         e->n_failed = 0;
+        e->trouble[0] = '\0';
 }
 
 void endpoint_did_badly(Endpoint *e, int error, const char *trouble) {
+        usec_t shun;
+
         e->n_broken++;
         e->n_failed++;
+        shun = SHUN_FIRST << MIN(e->n_failed - 1, 10U);
+        e->shunned = endpoint_now(e) + MIN(shun, SHUN_LONGEST);
         (void) snprintf(e->trouble, sizeof(e->trouble), "%s", trouble);
         log_warning("The backend '%s' did not answer: %s.", e->config->name, trouble);
         /* Is it there at all? */

@@ -37,7 +37,8 @@ struct Endpoint {
         EndpointState state;
         WireModels models;
         unsigned n_used;
-        unsigned n_failed;                  /* answers in a row */
+        unsigned n_failed;                  /* answers in a row … */
+        usec_t shunned;                     /* … so that others come first until then */
         char trouble[WIRE_ERROR_MAX + 128]; /* what went wrong last, for the owner; "" */
         uint64_t n_answers, n_broken;
 
@@ -63,6 +64,7 @@ unsigned endpoint_n_slots(const Endpoint *e);
 bool endpoint_has_slot(const Endpoint *e, const WireModel *m);
 /* An answer began (+1) or ended. */
 void endpoint_use(Endpoint *e, const char *id, int n);
+bool endpoint_is_shunned(const Endpoint *e);
 /* An answer was whole; or it broke, which is for the owner: a sentence's end. */
 void endpoint_did_well(Endpoint *e);
 void endpoint_did_badly(Endpoint *e, int error, const char *trouble);

@@ -1,0 +1,350 @@
+"""Servers of language models that behave, and that do not: what the owner gets by `pylon infer`, what a customer gets
+for his job, and what the server sees of it. The servers are model_server.py's, which the official clients believe to be
+real."""
+import json
+import signal
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from model_server import TEXT, ModelServer, refuse_port
+from parts import ROOT, customer, is_open, wait_for
+from test_job import post, requests
+
+PYTHON = ROOT / ".cache/python/bin/python"
+
+
+@pytest.fixture
+def serve():
+    made = []
+
+    def make(wire, **more):
+        made.append(ModelServer(wire, **more))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def backend(server, name, *more):
+    where = f'socket = "{server.path}"' if server.path else f'url = "{server.url}"'
+    return "\n".join(["[[backend]]", f'name = "{name}"', f'type = "{server.wire}"', where, *more, ""])
+
+
+SETTINGS = "[compute]\nautodetect = false\nprobe_interval = 1\n"
+
+
+@pytest.fixture
+def start(way, relay, make_pylon):
+    """start(servers by name, more keys of each, more sections): Pylon with these backends, online, all of them up."""
+    def make(*rows, more=""):
+        pylon = make_pylon(way, [relay.url], SETTINGS + "".join(rows) + more)
+        pylon.start()
+        return pylon
+    return make
+
+
+def infer(pylon, *args, expect=0, seconds=30):
+    done = pylon.run("infer", "hello", "--json", *args, expect=expect, seconds=seconds)
+    return json.loads(done.stdout or done.stderr)
+
+
+def backends(pylon):
+    return {b["name"]: b for b in pylon.json("compute")["backends"]}
+
+
+# ---- the servers of this file are what they say
+
+@pytest.mark.skipif(not PYTHON.exists(), reason="tools/setup test installs the official clients")
+@pytest.mark.parametrize("wire", ["openai", "ollama"])
+def test_the_official_clients_take_the_servers_for_real(serve, wire):
+    server = serve(wire, models=["tiny", "other"])
+    server.faults = ["ok", "ok", "500", "error-mid"] if wire == "openai" else ["ok", "500", "error-mid"]
+    done = subprocess.run([PYTHON, ROOT / "tests/integration/python/clients.py", wire, server.url, "tiny"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["models"] == ["tiny", "other"]
+    assert found["text"] == found["whole"] == TEXT
+    assert found["finish"] == "stop" and found["usage"] == [7, server.n_words]
+    assert found["vectors"] == [[0.25, -1.5e-3, 1], [0.25, -1.5e-3, 2]]
+    assert "CUDA" in found["error"] and "CUDA" in found["error-mid"]
+
+
+# ---- one server
+
+@pytest.mark.parametrize("wire", ["openai", "ollama"])
+def test_a_model_is_asked_and_answers(start, serve, wire):
+    server = serve(wire, models=["tiny:latest" if wire == "ollama" else "tiny"])
+    pylon = start(backend(server, "one", 'aliases = ["gpt-4o=tiny"]'))
+    assert infer(pylon, "--max-tokens", "64") == {
+        "text": TEXT, "model": server.models[0], "backend": "one", "tokens_in": 7, "tokens_out": server.n_words,
+        "duration_usec": pytest.approx(5e6, abs=5e6)}
+    assert infer(pylon, "--model", "gpt-4o")["text"] == TEXT
+    assert infer(pylon, "--model", "tiny")["model"] == server.models[0]
+    asked = server.asked[0]
+    assert asked["model"] == server.models[0] and asked["stream"] is True
+    assert asked["messages"] == [{"role": "user", "content": "hello"}]
+    assert (asked["max_tokens"] if wire == "openai" else asked["options"]["num_predict"]) == 64
+    assert pylon.run("infer", "hello").stdout == TEXT + "\n"
+
+    assert pylon.json("compute")["models"] == [
+        {"name": server.models[0], "context": 2048, "backends": ["one"]}, {"name": "gpt-4o", "context": 2048, "backends": ["one"]}]
+    one = backends(pylon)["one"]
+    assert one["state"] == "up" and one["slots"] == 4 and one["used"] == 0 and one["answers"] == 4 and not one["trouble"]
+    assert infer(pylon, "--model", "gpt-5", expect=1)["error"]["name"] == "NoSuchModel"
+
+
+@pytest.mark.parametrize("wire", ["openai", "ollama"])
+@pytest.mark.parametrize("fault", ["split", "no-usage", "no-done", "whole", "think"])
+def test_what_is_only_odd_is_understood(start, serve, wire, fault):
+    server = serve(wire)
+    pylon = start(backend(server, "one", 'first_token_timeout = "5s"', 'token_timeout = "2s"'))
+    server.fault = fault
+    assert infer(pylon)["text"] == TEXT
+
+
+@pytest.mark.parametrize("wire", ["openai", "ollama"])
+def test_characters_cut_between_pieces_are_whole_again(start, serve, wire):
+    server = serve(wire)
+    pylon = start(backend(server, "one"))
+    server.fault = "bad-utf8"
+    assert infer(pylon)["text"] == "\U0001f98a\ufffd" * server.n_words
+
+
+TROUBLES = {"die": "closed", "die-mid": "ended", "garbage": "not what its type speaks", "big": "too large", "500": "CUDA",
+            "html": "another type", "error-mid": "CUDA", "busy": "busy", "hang": "in time", "hang-mid": "in the middle"}
+
+
+@pytest.mark.parametrize("wire", ["openai", "ollama"])
+def test_faults_are_told_to_the_owner_and_the_server_is_used_again(start, serve, wire):
+    server = serve(wire)
+    pylon = start(backend(server, "one", 'first_token_timeout = "1s"', 'token_timeout = "500ms"'))
+    for fault, words in TROUBLES.items():
+        server.faults = [fault]
+        error = infer(pylon, expect=69)["error"]
+        assert error["name"] == "NoBackend", fault
+        assert "CUDA" not in error["message"], "what a server says is the owner's business"
+        assert words in backends(pylon)["one"]["trouble"], fault
+    assert infer(pylon)["text"] == TEXT
+    one = backends(pylon)["one"]
+    assert one["used"] == 0 and one["broken"] == len(TROUBLES) and one["answers"] == 1 and not one["trouble"]
+    wait_for(lambda: server.open == 0, 5, "no generation is left")
+
+
+def test_a_text_that_is_too_long_is_not_the_servers_fault(start, serve):
+    server = serve("openai")
+    pylon = start(backend(server, "one"))
+    server.fault = "context"
+    assert infer(pylon, expect=2)["error"]["name"] == "BadInput"
+    assert backends(pylon)["one"]["broken"] == 0
+
+
+def test_an_answer_without_end_is_cut_off_and_the_model_stops(start, serve):
+    server = serve("openai")
+    pylon = start(backend(server, "one", 'output_max = "20K"'))
+    server.fault = "endless"
+    text = infer(pylon)["text"]
+    assert 20 * 1024 - 4 <= len(text.encode()) <= 20 * 1024
+    assert (TEXT * 2000).startswith(text)
+    wait_for(lambda: server.open == 0, 2, "the model has stopped")
+
+
+def test_a_key_is_sent_and_kept_to_ourselves(start, serve, tmp_path):
+    server = serve("openai", key="sk-very-secret")
+    key = tmp_path / "key"
+    key.write_text("sk-very-secret\n")
+    key.chmod(0o644)
+    pylon = start(backend(server, "one", f'api_key_file = "{key}"'))
+    assert infer(pylon, expect=69)["error"]["name"] == "NoBackend"
+    assert "can be read by others" in pylon.log()
+    key.chmod(0o600)
+    pylon.stop()
+    pylon.start()
+    assert infer(pylon)["text"] == TEXT
+    key.write_text("sk-wrong")
+    pylon.stop()
+    pylon.start()
+    one = wait_for(lambda: (b := backends(pylon)["one"])["state"] == "down" and b, 10, "it is refused")
+    assert "API key" in one["trouble"]
+    assert "sk-" not in pylon.log() + pylon.run("config", "show").stdout + json.dumps(pylon.json("compute"))
+
+
+def test_unix_sockets_and_https(start, serve, tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-keyout", key, "-out", cert, "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+                   check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    local = serve("openai", path=str(tmp_path / "llama.sock"), models=["local"])
+    secure = serve("ollama", tls=context, models=["secure"])
+    pylon = start(backend(local, "local"), backend(secure, "secure", f'ca_file = "{cert}"'), backend(secure, "stranger"))
+    assert infer(pylon, "--model", "local")["backend"] == "local"
+    assert infer(pylon, "--model", "secure")["backend"] == "secure"
+    stranger = backends(pylon)["stranger"]
+    assert stranger["state"] == "down" and "certificate" in stranger["trouble"]
+
+
+# ---- several servers
+
+def test_another_server_goes_on_where_one_breaks(start, serve):
+    first, second = serve("openai", models=["m"]), serve("ollama", models=["m"])
+    pylon = start(*(backend(s, n, 'first_token_timeout = "1s"', 'token_timeout = "500ms"')
+                    for n, s in {"first": first, "second": second}.items()))
+    for fault in TROUBLES:
+        first.faults = second.faults = [fault]  # whoever is asked first
+        assert infer(pylon, "--model", "m")["text"] == TEXT, fault
+        assert not first.faults
+    first.fault = "die-mid"
+    for _ in range(3):
+        assert infer(pylon, "--model", "m")["text"] == TEXT
+    first.stop()
+    assert infer(pylon, "--model", "m") | {"duration_usec": 0} == {
+        "text": TEXT, "model": "m", "backend": "second", "tokens_in": 7, "tokens_out": second.n_words, "duration_usec": 0}
+
+
+def test_the_one_with_the_least_to_do_is_taken(start, serve):
+    servers = [serve("openai", slots=4) for _ in range(2)]
+    pylon = start(*(backend(s, f"b{i}") for i, s in enumerate(servers)), more="[provider]\nmax_concurrent_jobs = 16\n")
+    for s in servers:
+        s.pause = 0.1
+    threads = [threading.Thread(target=infer, args=(pylon,)) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert [s.served for s in servers] == [4, 4]
+    assert [s.most for s in servers] == [4, 4]
+
+
+def test_slots_of_a_model_and_fallbacks(start, serve):
+    server = serve("openai", models=["big", "small"], slots=4)
+    pylon = start(backend(server, "one", "model_slots = 1", 'fallbacks = ["gpt-4o=big"]', 'models = ["big"]'),
+                  more="[provider]\nmax_concurrent_jobs = 16\n")
+    assert infer(pylon, "--model", "gpt-4o")["model"] == "big"
+    assert infer(pylon, "--model", "small", expect=1)["error"]["name"] == "NoSuchModel"
+    server.pause = 0.05
+    threads = [threading.Thread(target=infer, args=(pylon,)) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert server.most == 1 and server.served == 4
+
+
+def test_servers_come_and_go_and_are_announced(start, serve, relay):
+    port = refuse_port()
+    early = serve("openai", models=["early"])
+    pylon = start(backend(early, "early"), f'[[backend]]\nname = "late"\ntype = "ollama"\nurl = "http://127.0.0.1:{port}"\n')
+    assert backends(pylon)["late"]["state"] == "down"
+    assert infer(pylon, "--model", "late", expect=1)["error"]["name"] == "NoSuchModel"
+    late = serve("ollama", port=port, models=["late"])
+    wait_for(lambda: backends(pylon)["late"]["state"] == "up", 10, "it is noticed")
+    assert infer(pylon, "--model", "late")["backend"] == "late"
+
+    def announced(kind):
+        last = relay.events(31990)[-1:]
+        return last and str(kind) in [t[1] for t in last[0]["tags"] if t[0] == "k"]
+    wait_for(lambda: announced(5050), 10, "text generation is announced")
+    late.stop()
+    early.stop()
+    wait_for(lambda: {b["state"] for b in backends(pylon).values()} == {"down"}, 10, "both are missed")
+    assert infer(pylon, expect=69)["error"]["name"] == "NoBackend"
+
+
+def test_huge_and_hostile_lists_of_models_do_no_harm(start, serve):
+    server = serve("openai")
+    server.list_body = {"object": "list", "data": [{"id": f"m{i}", "max_model_len": i} for i in range(20000)] + [{"id": "x\n"}, {}, 7]}
+    pylon = start(backend(server, "one"))
+    assert backends(pylon)["one"]["models"] == 1024
+    assert infer(pylon, "--model", "m7")["text"] == TEXT
+    server.list_body = {"object": "list", "data": [{"id": "a" * 300}, {"id": "\u0007"}, {"id": "ok"}]}
+    wait_for(lambda: backends(pylon)["one"]["models"] == 1, 10, "the new list")
+    server.list_body = [[[[[[]]]]]]
+    wait_for(lambda: backends(pylon)["one"]["state"] == "down", 10, "what is no list")
+
+
+def test_nobody_is_asked_while_offline(start, serve):
+    server = serve("openai")
+    pylon = start(backend(server, "one"))
+    wait_for(lambda: server.listed >= 3, 10, "it is asked every second")
+    pylon.run("stop")
+    pylon.run("start", "-d", "--mode", "host")
+    wait_for(lambda: pylon.json("status")["daemon"]["provider_state"] == "offline", 10, "it is offline")
+    before = server.listed
+    time.sleep(2.5)  # nothing is what is waited for
+    assert server.listed == before
+    assert infer(pylon)["text"] == TEXT, "the owner may think while nothing is sold"
+
+
+# ---- who asks
+
+def test_who_goes_away_stops_the_model_within_a_second(start, serve):
+    server = serve("openai")
+    pylon = start(backend(server, "one"))
+    server.fault, server.pause = "endless", 0.02
+    process = subprocess.Popen(pylon.command("infer", "hello"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: server.open == 1, 10, "the model writes")
+    process.send_signal(signal.SIGINT)
+    gone = time.monotonic()
+    process.wait()
+    wait_for(lambda: server.aborted, 5, "the server notices")
+    assert server.aborted[0] - gone < 1
+    server.fault, server.pause = "ok", 0
+    assert infer(pylon)["text"] == TEXT
+
+
+def job(text="hello", **more):
+    return json.dumps({"kind": 5050, "tags": [["i", text, "text"], *more.get("tags", [])]})
+
+
+def result(relay, request, seconds=60):
+    return wait_for(lambda: relay.results(request["id"], 6050), seconds, "the result")[0]
+
+
+def test_a_job_survives_a_server_that_dies_in_the_middle(start, serve, relay):
+    first, second = serve("openai", models=["m"]), serve("openai", models=["m"])
+    pylon = start(backend(first, "first"), backend(second, "second"))
+    for server in (first, second):
+        server.pause = 0.1
+    first.fault = "die-mid"
+    (request,) = post([relay], job())
+    assert result(relay, request)["content"] == TEXT
+    pylon.wait_state(request["id"], "completed")
+
+
+def test_200_jobs_over_4_slots_are_all_served(start, serve, relay):
+    server = serve("openai", slots=4)
+    server.pause = 0.01
+    pylon = start(backend(server, "one"), more="[provider]\nmax_concurrent_jobs = 50\nper_customer_max = 300\nper_customer_rate = 1000\n")
+    begun = time.monotonic()
+    sent = post([relay], *(job(f"number {i}") for i in range(200)))
+    for request in sent:
+        assert result(relay, request, 120)["content"] == TEXT
+    print(f"200 jobs in {time.monotonic() - begun:.1f} s")
+    assert server.most == 4, "never more than its slots"
+    assert len(server.asked) == 200
+    assert backends(pylon)["one"]["used"] == 0
+
+
+def test_a_customer_who_cancels_stops_the_model(way, make_pylon, serve):
+    """Through our own relay: the other one does not hand a deletion to who asks for it by its k tag."""
+    server = serve("openai")
+    server.fault, server.pause = "endless", 0.02
+    pylon = make_pylon(way, None, SETTINGS + backend(server, "one"))
+    pylon.start()
+    wait_for(lambda: is_open(pylon.local_port), 20, "the local relay listens")
+    env, url = {"CUSTOMER_KEY": "07" * 32}, f"ws://127.0.0.1:{pylon.local_port}"
+    (request,) = requests(customer("post", url, job(), env=env))
+    wait_for(lambda: server.open == 1, 20, "the model writes")
+    gone = time.monotonic()
+    customer("post", url, json.dumps({"kind": 5, "tags": [["e", request["id"]], ["k", "5050"]]}), env=env)
+    wait_for(lambda: server.aborted, 10, "the server notices")
+    print(f"stopped after {server.aborted[0] - gone:.2f} s, with node's own start")
+    pylon.wait_state(request["id"], "cancelled")
+    assert server.open == 0
