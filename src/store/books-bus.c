@@ -173,7 +173,7 @@ static int row_transfers(Books *b, sd_bus_message *m, Outcome *ret, int *ret_err
 
         r = sd_bus_message_read(m, "(sssxs)", &x.id, &x.from, &x.to, &x.msat, &x.text);
         if (r > 0)
-                *ret_error = books_transfer(b, &x, ret);
+                *ret_error = book_transfer(b, &x, ret);
         return r;
 }
 DEFINE_BATCH(transfers, "(sssxs)")
@@ -184,7 +184,7 @@ static int row_deposits(Books *b, sd_bus_message *m, Outcome *ret, int *ret_erro
 
         r = sd_bus_message_read(m, "(sssxs)", &x.id, &x.from, &x.to, &x.msat, &x.text);
         if (r > 0)
-                *ret_error = books_deposit(b, &x, ret);
+                *ret_error = book_deposit(b, &x, ret);
         return r;
 }
 DEFINE_BATCH(deposits, "(sssxs)")
@@ -195,7 +195,7 @@ static int row_unfreeze(Books *b, sd_bus_message *m, Outcome *ret, int *ret_erro
 
         r = sd_bus_message_read(m, "(s)", &account);
         if (r > 0)
-                *ret_error = books_unfreeze(b, account, ret);
+                *ret_error = book_unfreeze(b, account, ret);
         return r;
 }
 DEFINE_BATCH(unfreeze, "(s)")
@@ -401,7 +401,7 @@ static int verify_drivers(Store *s, sd_bus_message *m, Report *report) {
 
         r = sd_bus_message_enter_container(m, 'a', "(sx)");
         while (r >= 0 && (r = sd_bus_message_read(m, "(sx)", &driver, &msat)) > 0)
-                r = books_verify_driver(s->books, driver, msat, report_line, report);
+                r = book_verify_driver(s->books, driver, msat, report_line, report);
         return r;
 }
 
@@ -411,7 +411,7 @@ static int request_verify(Store *s, sd_bus_message *m, sd_bus_message *reply,
         int r;
 
         buffer_init(&report.lines, REPORT_MAX);
-        r = books_verify(s->books, report_line, &report);
+        r = book_verify(s->books, report_line, &report);
         if (r >= 0)
                 r = verify_drivers(s, m, &report);
         if (r >= 0)
@@ -474,7 +474,7 @@ int method_verify_ledger(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 r = sd_bus_message_open_container(reply, 'a', "(sbs)");
         if (r < 0)
                 return r;
-        r = books_verify(s->books, append_check, reply);
+        r = book_verify(s->books, append_check, reply);
         if (r < 0)
                 return store_refuse_database(s, error, r);
         r = sd_bus_message_close_container(reply);

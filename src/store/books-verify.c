@@ -99,7 +99,7 @@ static int verify_one(Sql *db, const char *text, SqlStatement **kept, char **ret
         return *ret_detail ? 0 : -ENOMEM;
 }
 
-int books_verify(Books *b, books_check_t check, void *userdata) {
+int book_verify(Books *b, book_check_t check, void *userdata) {
         static_assert(ELEMENTSOF(checks) == ELEMENTSOF(b->checks));
 
         for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
@@ -116,8 +116,8 @@ int books_verify(Books *b, books_check_t check, void *userdata) {
 }
 
 /* A payment that is on the way has left the driver's balance or has not, and its fee is unknown. */
-int books_verify_driver(
-                Books *b, const char *driver, int64_t msat, books_check_t check, void *userdata) {
+int book_verify_driver(
+                Books *b, const char *driver, int64_t msat, book_check_t check, void *userdata) {
         char wallet[LEDGER_NAME_MAX], detail[256] = "";
         LedgerAccount a;
         int64_t underway;

@@ -53,7 +53,7 @@ static bool may_hold(const char *account) {
         return account_kind(account) == ACCOUNT_MINE || streq(account, ACCOUNT_OUTSIDE);
 }
 
-int books_transfer(Books *b, const Transfer *x, Outcome *ret) {
+int book_transfer(Books *b, const Transfer *x, Outcome *ret) {
         const char *fault = words_fault(x);
         LedgerAccount a;
         int r;
@@ -83,7 +83,7 @@ int books_transfer(Books *b, const Transfer *x, Outcome *ret) {
         return r < 0 ? r : outcome_say(ret, 0, "");
 }
 
-int books_deposit(Books *b, const Transfer *x, Outcome *ret) {
+int book_deposit(Books *b, const Transfer *x, Outcome *ret) {
         const char *fault = words_fault(x);
         char wallet[80];
         int r;
@@ -112,7 +112,7 @@ int books_deposit(Books *b, const Transfer *x, Outcome *ret) {
         return r < 0 ? r : outcome_say(ret, 0, "");
 }
 
-int books_unfreeze(Books *b, const char *account, Outcome *ret) {
+int book_unfreeze(Books *b, const char *account, Outcome *ret) {
         LedgerAccount a;
         int r;
 

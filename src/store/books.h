@@ -25,13 +25,13 @@ typedef struct Transfer {
         int64_t msat;
 } Transfer;
 
-int books_transfer(Books *b, const Transfer *x, Outcome *ret);
-int books_deposit(Books *b, const Transfer *x, Outcome *ret);
-int books_unfreeze(Books *b, const char *account, Outcome *ret);
+int book_transfer(Books *b, const Transfer *x, Outcome *ret);
+int book_deposit(Books *b, const Transfer *x, Outcome *ret);
+int book_unfreeze(Books *b, const char *account, Outcome *ret);
 
 /* Each invariant, with what is wrong where it does not hold. */
-typedef int (*books_check_t)(const char *check, bool ok, const char *detail, void *userdata);
-int books_verify(Books *b, books_check_t check, void *userdata);
+typedef int (*book_check_t)(const char *check, bool ok, const char *detail, void *userdata);
+int book_verify(Books *b, book_check_t check, void *userdata);
 /* What a driver says it holds, against wallet:DRIVER and what is on the way. */
-int books_verify_driver(
-                Books *b, const char *driver, int64_t msat, books_check_t check, void *userdata);
+int book_verify_driver(
+                Books *b, const char *driver, int64_t msat, book_check_t check, void *userdata);

@@ -54,7 +54,7 @@ static inline _unused_ int note_check(
 static inline _unused_ int tear_down(void **state) {
         World *w = *state;
 
-        assert_int_equal(books_verify(w->books, on_check, NULL), 0);
+        assert_int_equal(book_verify(w->books, on_check, NULL), 0);
         assert_int_equal(sql_exec(w->db, "COMMIT"), 0);
         outcome_done(&w->o);
         w->jobs = job_table_free(w->jobs);
@@ -89,7 +89,7 @@ static inline _unused_ int64_t reserved(World *w, const char *account) {
 }
 
 static inline _unused_ int deposit(World *w, const char *id, const char *account, int64_t msat) {
-        assert_int_equal(books_deposit(w->books,
+        assert_int_equal(book_deposit(w->books,
                                          &(Transfer){ id, "regtest", account, "faucet", msat },
                                          &w->o),
                         0);

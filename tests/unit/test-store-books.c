@@ -54,7 +54,7 @@ static void no_account_gets_more_than_there_is(void **state) {
 }
 
 static int transfer(World *w, const char *id, const char *from, const char *to, int64_t msat) {
-        assert_int_equal(books_transfer(w->books, &(Transfer){ id, from, to, "", msat }, &w->o), 0);
+        assert_int_equal(book_transfer(w->books, &(Transfer){ id, from, to, "", msat }, &w->o), 0);
         return w->o.verdict;
 }
 
@@ -294,7 +294,7 @@ static void a_fee_above_its_limit_is_booked_and_freezes(void **state) {
         assert_int_equal(deposit(w, "e", "agent:alice", 1000), 0);
         assert_int_equal(pay(w, "q", "agent:alice", 2, 1), -EBUSY);
         assert_int_equal(transfer(w, "t", "agent:alice", "owner", 1), -EBUSY);
-        assert_int_equal(books_unfreeze(w->books, "agent:alice", &w->o), 0);
+        assert_int_equal(book_unfreeze(w->books, "agent:alice", &w->o), 0);
         i.id = "q";
         i.hash = id_of(w, 2);
         i.amount_msat = 1;
@@ -428,11 +428,11 @@ static void verify_finds_what_another_hand_has_done(void **state) {
         for (size_t k = 0; k < ELEMENTSOF(deeds); k++) {
                 bool bad = false;
 
-                assert_int_equal(books_verify(w->books, on_check, NULL), 0);
+                assert_int_equal(book_verify(w->books, on_check, NULL), 0);
                 assert_int_equal(sql_exec(w->db, "SAVEPOINT deed"), 0);
                 print_message("# %s\n", deeds[k]);
                 assert_int_equal(sql_exec(w->db, deeds[k]), 0);
-                assert_int_equal(books_verify(w->books, note_check, &bad), 0);
+                assert_int_equal(book_verify(w->books, note_check, &bad), 0);
                 assert_true(bad);
                 assert_int_equal(sql_exec(w->db, "ROLLBACK TO deed; RELEASE deed"), 0);
         }
@@ -441,7 +441,7 @@ static void verify_finds_what_another_hand_has_done(void **state) {
 static int compare(World *w, int64_t msat) {
         bool bad = false;
 
-        assert_int_equal(books_verify_driver(w->books, "regtest", msat, note_check, &bad), 0);
+        assert_int_equal(book_verify_driver(w->books, "regtest", msat, note_check, &bad), 0);
         return bad;
 }
 

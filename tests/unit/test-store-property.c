@@ -83,7 +83,7 @@ static int op_transfer(World *w, Model *m, unsigned step) {
         int verdict;
 
         (void) snprintf(id, sizeof(id), "t%u", step);
-        assert_int_equal(books_transfer(w->books,
+        assert_int_equal(book_transfer(w->books,
                                          &(Transfer){ id, accounts[a], accounts[b], "", msat },
                                          &w->o),
                         0);
@@ -356,8 +356,7 @@ static int op_move(World *w, Model *m, _unused_ unsigned step) {
 static int op_unfreeze(World *w, Model *m, _unused_ unsigned step) {
         unsigned a = roll(m, ACCOUNTS + 1);
 
-        assert_int_equal(
-                        books_unfreeze(w->books, a < ACCOUNTS ? accounts[a] : "refunds", &w->o), 0);
+        assert_int_equal(book_unfreeze(w->books, a < ACCOUNTS ? accounts[a] : "refunds", &w->o), 0);
         assert_int_equal(w->o.verdict, m->frozen[a] ? 0 : 1);
         m->frozen[a] = false;
         return w->o.verdict;
@@ -390,7 +389,7 @@ static void one_round(World *w, Model *m) {
                 m->n_refused += verdict < 0;
                 compare(w, m);
                 if (step % 50 == 0)
-                        assert_int_equal(books_verify(w->books, on_check, NULL), 0);
+                        assert_int_equal(book_verify(w->books, on_check, NULL), 0);
         }
 }
 
