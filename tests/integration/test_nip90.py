@@ -272,6 +272,39 @@ def test_no_url_of_a_stranger_leads_into_our_network(open_pylon, relay, mind, pa
     assert pylon.query("select count(*) from jobs") == [(0,)]
 
 
+REBINDING = {"rebind.example.com": ["127.0.0.1"], "six.example.com": ["::1"], "lan.example.com": ["10.0.0.1"],
+             "mapped.example.com": ["::ffff:127.0.0.1"], "cloud.example.com": ["169.254.169.254"]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="names of one's own need a mount namespace")
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_public_name_of_a_private_address_leads_nowhere(way, relay, make_pylon, mind, pages, tmp_path, allowed):
+    """The address is judged when the connection is made: whatever a name says by then. Where it is allowed, the same
+    names do lead there, so that this test can fail."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{a} {name}\n" for name, l in REBINDING.items() for a in l))
+    more = "[input]\nallow_private = true\n" if allowed else ""
+    pylon = make_pylon(way, [relay.url], more=mind.config() + more)
+    command = pylon.command
+    pylon.command = lambda *args, **more: ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"',
+                                           hosts, *command(*args, **more)]
+    pylon.start()
+    wait_for(lambda: any(["k", "5000"] in e["tags"] for e in relay.events(31990)), 30, "it is announced")
+    port = pages.url.rsplit(":", 1)[1]
+    if allowed:
+        pages.pages = {"/": (200, {"Content-Type": "text/plain"}, b"secret")}
+        buy(relay, template(5000, ["i", f"http://rebind.example.com:{port}/", "url"]))
+        assert mind.prompts() == [["secret"]]
+        return
+    lines = customer("buy", relay.url, 40, *[template(5000, ["i", f"http://{name}:{port}/", "url"]) for name in REBINDING])
+    requests = [line["request"] for line in lines if "request" in line]
+    errors = {tag(line["event"], "e"): tag(line["event"], "status", 2) for line in lines
+              if "event" in line and tag(line["event"], "status") == "error"}
+    assert [errors.get(r["id"]) for r in requests] == ["The URL does not lead to a public address."] * len(REBINDING)
+    assert {pylon.state(r["id"]) for r in requests} == {"failed"}
+    assert pages.hits == [] and mind.asked == []
+
+
 def test_a_job_is_the_input_of_another(open_pylon, relay, mind):
     mind.answer = lambda messages: ["<", messages[-1]["content"], ">"]
     pylon = open_pylon()
