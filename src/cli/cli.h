@@ -24,6 +24,9 @@ typedef struct Arguments {
         const char *relays[RELAYS_MAX];
         size_t n_relays;
         uint64_t bid;
+        bool yes, settled, failed, revoke;
+        const char *account, *max_fee, *comment, *grant, *id;
+        usec_t expiry;
         char **rest; /* what is no option; ends with NULL */
         int n_rest;
 } Arguments;

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from parts import wait_for
-from test_store import Refused, Wire
+from store_wire import Refused, Wire
 
 PUBLIC = "com.openagents.Pylon1.Wallet"
 SERVICE = PUBLIC + ".Service"
@@ -74,4 +74,30 @@ def test_accounts_of_one_machine_pay_each_other(purse):
     assert purse.pay("p1", bolt11)[:2] == ("settled", hash_)
     assert purse.pay("p2", bolt11)[:2] == ("settled", hash_)
     assert purse.balances()["owner"] == 5_000_000 - 1_234_567
+    purse.verify()
+
+
+def test_a_person_pays_and_is_paid_by_the_command(purse):
+    pylon = purse.pylon
+    assert pylon.json("wallet", "status")["driver"] == "regtest"
+    assert pylon.json("wallet", "fund", "1000")["done"]
+    wait_for(lambda: [a for a in pylon.json("wallet", "balance") if a["account"] == "owner" and
+                      a["balance_msats"] == 1_000_000], 10, "the money is there")
+    invoice = pylon.json("wallet", "invoice", "21", "a cup of tea", "--account", "provider")
+    assert pylon.run("wallet", "pay", invoice["bolt11"], expect=1).stderr.startswith("Money is spent only after")
+    paid = pylon.json("wallet", "pay", invoice["bolt11"], "--yes", "--id", "tea")
+    assert (paid["state"], paid["payment_hash"], paid["fee_msats"]) == ("settled", invoice["payment_hash"], 0)
+    assert pylon.json("wallet", "pay", invoice["bolt11"], "--yes", "--id", "tea") == paid
+    assert pylon.json("wallet", "show", "tea")["amount_msat"] == 21_000
+    wait_for(lambda: pylon.json("wallet", "show", invoice["payment_hash"])["state"] in ("settled", "paid"), 5, "paid")
+    assert pylon.json("wallet", "transfer", "5", "provider", "agent:one", "--yes")["done"]
+    assert pylon.json("wallet", "grant", "a", "agent:one", "per_day=2 sat", "payee=x")["done"]
+    [grant] = pylon.json("wallet", "grant")
+    assert (grant["limits"], grant["account"]) == ({"per_day_msat": 2000, "payees": ["x"]}, "agent:one")
+    kinds = [line["kind"] for line in pylon.json("wallet", "history")]
+    assert kinds.count("payment") >= 1 and "transfer" in kinds
+    assert "5 sat" in pylon.run("wallet", "balance").stdout
+    assert "no amount" in pylon.run("wallet", "fund", "many", expect=2).stderr
+    error = pylon.json("wallet", "pay", "lnbcrt1nonsense", "--yes", expect=2)["error"]
+    assert error["name"] == "BadInput"
     purse.verify()
