@@ -104,11 +104,52 @@ static int ask_store(Cli *cli, Result *result) {
         return r < 0 ? call_unreadable(cli) : EXIT_SUCCESS;
 }
 
+/* The line about the driver, in what the wallet says: "driver: ok" or "driver: wrong, …". */
+static void read_driver(const char *report, Result *result) {
+        const char *line = startswith(report, "driver: ") ?: strstr(report, "\ndriver: ");
+        const char *wrong;
+        Check c = { .name = "driver", .detail = result->detail };
+
+        if (!line)
+                return;
+        line = startswith(line, "\ndriver: ") ?: line;
+        wrong = startswith(line, "wrong, ");
+        c.ok = !wrong;
+        if (wrong)
+                (void) snprintf(result->detail, sizeof(result->detail), "%.*s",
+                                (int) strcspn(wrong, "\n"), wrong);
+        result_add(result, &c);
+}
+
+/* Without a wallet there is nothing to compare with. */
+static int ask_wallet(Cli *cli, Result *result) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(remote_done) Remote wallet = { 0 };
+        const char *report;
+        CallError error;
+        int r, ok;
+
+        r = remote_open(cli, "wallet", &wallet, &error);
+        if (r >= 0)
+                r = remote_call(&wallet, "Verify", &reply, &error, "");
+        if (r < 0) {
+                cli_say(cli, _("What the wallet holds was not compared: %s"), error.message);
+                return EXIT_SUCCESS;
+        }
+        r = sd_bus_message_read(reply, "bs", &ok, &report);
+        if (r < 0)
+                return call_unreadable(cli);
+        read_driver(report, result);
+        return EXIT_SUCCESS;
+}
+
 int verb_ledger_verify(Cli *cli) {
         Result result = { 0 };
         int r;
 
         r = ask_store(cli, &result);
+        if (r == EXIT_SUCCESS)
+                r = ask_wallet(cli, &result);
         if (r == EXIT_SUCCESS && print_result(cli, &result) < 0)
                 r = cli_out_of_memory(cli);
         sd_bus_message_unref(result.reply);
