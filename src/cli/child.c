@@ -216,6 +216,35 @@ static void child_describe_end(Child *c, const siginfo_t *si) {
                                 sigabbrev_np(si->si_status) ?: "?");
 }
 
+static int on_cleaned(_unused_ sd_event_source *source, _unused_ const siginfo_t *si,
+                _unused_ void *userdata) {
+        return 0;
+}
+
+/* What the provider announced stands until it is taken back, and it cannot do so any more. Nobody
+ * waits for this; it ends by itself. */
+static void child_clean_up(const Child *c) {
+        const Spawn plan = {
+                .program = c->program,
+                .name = c->name,
+                .option = "--withdraw",
+                .config = c->setup->config,
+                .listen_fd = c->listen_fd,
+                .output_fd = -EBADF,
+        };
+        pid_t pid;
+        int r;
+
+        if (!streq(c->name, "provider"))
+                return;
+        r = spawn(&plan, &pid);
+        if (r >= 0)
+                r = sd_event_add_child(c->setup->event, NULL, pid, WEXITED, on_cleaned, NULL);
+        if (r < 0)
+                (void) log_warning_errno(
+                                r, "What pylon-%s announced is not withdrawn: %m", c->name);
+}
+
 static int child_on_exit(_unused_ sd_event_source *source, const siginfo_t *si, void *userdata) {
         Child *c = userdata;
         bool success = si->si_code == CLD_EXITED && si->si_status == EXIT_SUCCESS;
@@ -235,8 +264,10 @@ static int child_on_exit(_unused_ sd_event_source *source, const siginfo_t *si, 
         } else if (si->si_code == CLD_EXITED && si->si_status == EXIT_CONFIG) {
                 log_error("pylon-%s ended and is not tried before a reload: %s", c->name,
                                 c->ending);
+                child_clean_up(c);
                 child_enter(c, CHILD_FAILED);
         } else {
+                child_clean_up(c);
                 log_warning("pylon-%s ended (%s) and is started again.", c->name, c->ending);
                 child_pause(c);
         }

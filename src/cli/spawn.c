@@ -45,9 +45,16 @@ static int pass_environment(const Spawn *s) {
 
 /* In the new process. */
 static _Noreturn void become(const Spawn *s, pid_t parent) {
-        const char *argv[] = { s->program, s->config ? "--config" : NULL, s->config, NULL };
+        const char *argv[5] = { s->program };
+        size_t n = 1;
         sigset_t none;
 
+        if (s->option)
+                argv[n++] = s->option;
+        if (s->config) {
+                argv[n++] = "--config";
+                argv[n++] = s->config;
+        }
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         (void) signal(SIGPIPE, SIG_DFL);

@@ -7,6 +7,7 @@
 
 typedef struct Spawn {
         const char *program, *name; /* the name of the socket */
+        const char *option;         /* comes first; NULL: none */
         const char *config;         /* --config; NULL: none */
         int listen_fd;
         const char *notify_path; /* NULL: nobody listens */

@@ -6,6 +6,7 @@
 #include "market-bus.h"
 #include "pow-worker.h"
 #include "provider-bus.h"
+#include "withdraw.h"
 
 static void on_changed(Provider *p, void *userdata) {
         ProviderService *s = userdata;
@@ -110,6 +111,10 @@ int main(int argc, char *argv[]) {
 
         if (argc == 2 && streq(argv[1], POW_WORKER_OPTION))
                 return pow_worker_main();
+        if (argc >= 2 && streq(argv[1], WITHDRAW_OPTION)) {
+                argv[1] = argv[0];
+                return withdraw_main(argc - 1, argv + 1);
+        }
         if (argc == 2 && streq(argv[1], "--list-states"))
                 return list_states();
         return service_run(&class, argc, argv);

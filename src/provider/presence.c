@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "basic/log.h"
+#include "basic/text.h"
 #include "bus/names.h"
 #include "provider.h"
 
@@ -10,21 +11,69 @@
 #define RETRY_FIRST  (500 * MSEC)
 #define RETRY_MAX    (5 * MIN_)
 #define WITHDRAW_MAX (5 * SEC)
-#define IDENTIFIER   "pylon" /* of the announcement: the same as long as the key is */
+#define ABOUT_MAX    2048
 
-static Announcement provider_announcement(const Provider *p) {
+/* ---- what is announced */
+
+static const char *const model_params[] = { "max_tokens", "temperature", "top_p", "top_k",
+        "frequency_penalty", NULL };
+static const char *const pow_params[] = { "pow", NULL };
+
+typedef struct Announced {
+        Announcement list[PROVIDER_KINDS_MAX];
+        char identifiers[PROVIDER_KINDS_MAX][sizeof("pylon-65535")];
+        char about[PROVIDER_KINDS_MAX][ABOUT_MAX];
+        size_t n;
+        char **models; /* of those that ask models */
+} Announced;
+
+/* What the owner says of it, and what this kind of work is. */
+static void describe(const Provider *p, uint16_t kind, char ret[static ABOUT_MAX]) {
+        const Kind *k = kind_table_find(&p->kind_table, kind);
+        const char *about = p->config->description;
+
+        (void) snprintf(ret, ABOUT_MAX, "%s%s%s", about, *about && k && k->name ? " " : "",
+                        k && k->name ? k->name : "");
+        ret[utf8_prefix(ret, strlen(ret), ABOUT_MAX - 1)] = '\0';
+}
+
+static void add_kind(Announced *a, Provider *p, const uint16_t *kind) {
+        const Backend *b = provider_backend(p, *kind);
         const Config *c = p->config;
+        const bool models = b && b->class->asks_models;
+        char *identifier = a->identifiers[a->n], *about = a->about[a->n];
 
-        return (Announcement){
-                .identifier = IDENTIFIER,
+        (void) snprintf(identifier, sizeof(a->identifiers[0]), "pylon-%u", *kind);
+        describe(p, *kind, about);
+        a->list[a->n++] = (Announcement){
+                .identifier = identifier,
                 .name = c->name,
-                .about = c->description,
-                .kinds = p->kinds,
-                .n_kinds = p->n_kinds,
+                .about = about,
+                .kinds = kind,
+                .n_kinds = 1,
                 .price_msat = c->require_payment ? c->min_price_msats : 0,
                 .network = network_name(c->network),
                 .encryption = true,
+                .models = models ? (const char *const *) a->models : NULL,
+                .n_models = models ? strv_length(a->models) : 0,
+                .params = models                  ? model_params
+                          : *kind == JOB_KIND_POW ? pow_params
+                                                  : NULL,
         };
+}
+
+/* One announcement for each kind, so that each is found, replaced and withdrawn by itself. */
+static void announce(Provider *p, bool again) {
+        _cleanup_free_ Announced *a = new0(Announced, 1);
+
+        if (!a || (p->router && router_models(p->router, &a->models) < 0)) {
+                log_warning("There is no memory for the announcement.");
+                return;
+        }
+        for (size_t i = 0; i < p->n_kinds; i++)
+                add_kind(a, p, &p->kinds[i]);
+        announcer_announce(&p->announcer, a->list, a->n, p->pubkey_hex, provider_now(p), again);
+        strv_free(a->models);
 }
 
 /* ---- coming */
@@ -84,9 +133,7 @@ static int subscribe(Provider *p) {
 }
 
 void provider_announce(Provider *p) {
-        const Announcement a = provider_announcement(p);
-
-        announcer_announce(&p->announcer, &a, provider_now(p));
+        announce(p, true);
 }
 
 void provider_come_online(Provider *p) {
@@ -98,7 +145,7 @@ void provider_come_online(Provider *p) {
                 return;
         }
 
-        provider_announce(p);
+        announce(p, false);
         p->going_online = p->withdrawing = false;
         p->retry_usec = RETRY_FIRST;
         p->trouble[0] = '\0';
@@ -170,6 +217,15 @@ static void on_public_key(int error, const char *name, const char *reason,
         go_on(p);
 }
 
+static void on_announced_before(int error, const char *reason, void *userdata) {
+        Provider *p = userdata;
+
+        if (error < 0)
+                retry_later(p, "The store does not tell what is announced", reason);
+        else
+                go_on(p);
+}
+
 static void on_wish(int error, const char *reason, const char *value, void *userdata) {
         Provider *p = userdata;
 
@@ -202,6 +258,8 @@ static void go_on(Provider *p) {
                 r = store_get_setting(p->store, PROVIDER_WISH, on_wish, p, &p->store_call);
         else if (!*p->pubkey_hex)
                 r = signer_public_key(p->signer, PROVIDER_KEY, on_public_key, p, &p->signer_call);
+        else if (!p->announcer.loaded)
+                r = announcer_load(&p->announcer, on_announced_before, p);
         else if (!p->loaded)
                 r = store_open_jobs(
                                 p->store, p->last_loaded, PAGE, on_open_jobs, p, &p->store_call);
@@ -266,16 +324,13 @@ static int on_withdraw_timeout(
 }
 
 void provider_end_drain(Provider *p) {
-        const Announcement a = provider_announcement(p);
-
         if (p->withdrawing)
                 return;
 
         p->withdrawing = true;
         tally_flush(&p->tally);
         p->retry = sd_event_source_disable_unref(p->retry);
-        if (!announcer_withdraw(
-                            &p->announcer, &a, p->pubkey_hex, provider_now(p), on_withdrawn, p) ||
+        if (!announcer_withdraw(&p->announcer, p->pubkey_hex, provider_now(p), on_withdrawn, p) ||
                         sd_event_add_time_relative(p->event, &p->retry, CLOCK_BOOTTIME,
                                         WITHDRAW_MAX, 100 * MSEC, on_withdraw_timeout, p) < 0)
                 on_withdrawn(p);

@@ -279,7 +279,7 @@ static int open_clients(Provider *p, const ProviderSockets *sockets) {
         if (r < 0)
                 return r;
         store_client_on_return(p->store, on_store_returned, p);
-        p->announcer = (Announcer){ .signer = p->signer, .relay = p->relay };
+        p->announcer = (Announcer){ .store = p->store, .signer = p->signer, .relay = p->relay };
         return 0;
 }
 

@@ -42,8 +42,9 @@ static struct World {
         Asked asked[ASKED_MAX];
         size_t n_asked;
         char trail[4096];
-        uint64_t counted;  /* requests, in what the store was told of them */
-        char stories[256]; /* the verdicts of those that were told one by one */
+        char announced[64]; /* what the store knows of it */
+        uint64_t counted;   /* requests, in what the store was told of them */
+        char stories[256];  /* the verdicts of those that were told one by one */
         Event *published[32];
         size_t n_published;
         int verdict; /* of the store */
@@ -173,6 +174,14 @@ int store_find_job(_unused_ StoreClient *c, const char *id, store_page_t done, v
 int store_get_setting(_unused_ StoreClient *c, _unused_ const char *name, store_setting_t done,
                 void *userdata, StoreCall **ret) {
         ask(answer_setting, userdata, ret)->done.setting = done;
+        return 0;
+}
+
+int store_set_setting(_unused_ StoreClient *c, _unused_ const char *name, const char *value,
+                store_setting_t done, void *userdata, StoreCall **ret) {
+        (void) snprintf(world.announced, sizeof(world.announced), "%s", value);
+        if (done)
+                ask(answer_setting, userdata, ret)->done.setting = done;
         return 0;
 }
 

@@ -8,11 +8,39 @@
 
 #define CONTENT_MAX 16384
 
+static int write_text_name(Buffer *b, const char *name) {
+        return buffer_addf(b, "%s\"%s\":", b->data[b->size - 1] == '{' ? "" : ",", name);
+}
+
 static int write_text(Buffer *b, const char *name, const char *value) {
         int r;
 
-        r = buffer_addf(b, "%s\"%s\":", b->data[b->size - 1] == '{' ? "" : ",", name);
+        r = write_text_name(b, name);
         return r < 0 ? r : json_write_string(b, value, strlen(value));
+}
+
+/* {"model":{"required":false,"values":["a","b"]},…}: the registry's form. */
+static int write_param(Buffer *b, const char *name, const char *const *values, size_t n) {
+        int r;
+
+        r = write_text_name(b, name) ?: buffer_add_string(b, "{\"required\":false,\"values\":[");
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                if (i > 0)
+                        r = buffer_add_string(b, ",");
+                if (r >= 0)
+                        r = json_write_string(b, values[i], strlen(values[i]));
+        }
+        return r < 0 ? r : buffer_add_string(b, "]}");
+}
+
+static int write_params(const Announcement *a, Buffer *b) {
+        int r = 0;
+
+        if (a->n_models > 0)
+                r = write_param(b, "model", a->models, MIN(a->n_models, (size_t) NIP89_MODELS_MAX));
+        for (const char *const *p = a->params; p && *p && r >= 0; p++)
+                r = write_param(b, *p, NULL, 0);
+        return r;
 }
 
 /* NIP-89 has kind 0's fields; the rest is what clients of DVMs look for. */
@@ -27,9 +55,12 @@ static int write_content(const Announcement *a, Buffer *b) {
                         ?: write_text(b, "about", a->about) ?: write_text(b, "amount", price);
         if (r >= 0 && a->lud16)
                 r = write_text(b, "lud16", a->lud16);
-        return r < 0 ? r
-                     : buffer_addf(b, ",\"encryptionSupported\":%s,\"nip90Params\":{}}",
-                                       a->encryption ? "true" : "false");
+        if (r >= 0)
+                r = buffer_addf(b, ",\"encryptionSupported\":%s,\"nip90Params\":{",
+                                a->encryption ? "true" : "false");
+        if (r >= 0)
+                r = write_params(a, b);
+        return r < 0 ? r : buffer_add_string(b, "}}");
 }
 
 static int add_kinds(Draft *d, const Announcement *a) {
@@ -73,18 +104,20 @@ int nip89_draft(const Announcement *a, int64_t now, Draft **ret) {
         return 0;
 }
 
-int nip89_withdrawal_draft(
-                const char *pubkey_hex, const char *identifier, int64_t now, Draft **ret) {
-        _cleanup_buffer_ Buffer address = { .max = CONTENT_MAX };
+int nip89_withdrawal_draft(const char *pubkey_hex, const char *const *identifiers, size_t n,
+                int64_t now, Draft **ret) {
         _cleanup_(draft_freep) Draft *d = NULL;
         int r;
 
-        r = buffer_addf(&address, "%d:%s:%s", NIP89_KIND, pubkey_hex, identifier)
-                            ?: draft_new(5, now, &d);
-        if (r < 0)
-                return r;
+        r = draft_new(5, now, &d);
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                _cleanup_buffer_ Buffer address = { .max = CONTENT_MAX };
 
-        r = draft_tag(d, "a", address.data, NULL) ?: draft_tag(d, "k", "31990", NULL);
+                r = buffer_addf(&address, "%d:%s:%s", NIP89_KIND, pubkey_hex, identifiers[i])
+                                    ?: draft_tag(d, "a", address.data, NULL);
+        }
+        if (r >= 0)
+                r = draft_tag(d, "k", "31990", NULL);
         if (r < 0)
                 return r;
 
