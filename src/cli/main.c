@@ -28,6 +28,7 @@ static const Verb verbs[] = {
         { NULL,     "start",      "",          N_("Start Pylon, and return when it is ready"),             0, 0, false, verb_start,        "detach foreground mode" },
         { NULL,     "stop",       "",          N_("Finish what runs, and stop"),                           0, 0, false, verb_stop,         "force-stop timeout" },
         { NULL,     "status",     "",          N_("Show what runs and what it earned"),                    0, 0, false, verb_status,       "" },
+        { NULL,     "doctor",     "",          N_("Try everything, and say what is wrong and what to do"),  0, 0, false, verb_doctor,       "" },
         { "job",    "list",       "",          N_("List the jobs, the newest first"),                      0, 0, false, verb_job_list,     "limit state" },
         { "job",    "show",       "ID",        N_("Show one job; the first 8 characters of its id do"),    1, 1, false, verb_job_show,     "" },
         { "job",    "submit",     "TEXT|JSON", N_("Buy one result and print it"),                          1, 1, false, verb_job_submit,   "kind pow bid provider relay timeout" },

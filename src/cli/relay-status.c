@@ -17,39 +17,40 @@ typedef struct Fact {
 
 /* clang-format off */
 static const struct {
-        const char *name, *key, *label;
+        const char *name, *label;
         const char *unit; /* NULL: a plain number or text */
 } facts[] = {
-        { "Url",               "url",                N_("Relay"),             NULL },
-        { "State",             "state",              N_("State"),             NULL },
-        { "Since",             "since",              N_("Since"),             "time" },
-        { "Error",             "error",              N_("Last error"),        NULL },
-        { "Configured",        "configured",         N_("Configured"),        NULL },
-        { "Address",           "address",            N_("Address"),           NULL },
-        { "Authenticated",     "authenticated",      N_("Knows who we are"),  NULL },
-        { "LatencyUsec",       "latency_usec",       N_("Latency"),           "usec" },
-        { "Connections",       "connections",        N_("Connections"),       NULL },
-        { "EventsReceived",    "events_received",    N_("Events in"),         NULL },
-        { "EventsBad",         "events_bad",         N_("Bad events"),        NULL },
-        { "EventsUnasked",     "events_unasked",     N_("Not asked for"),     NULL },
-        { "MessagesMalformed", "messages_malformed", N_("Malformed"),         NULL },
-        { "EventsAccepted",    "events_accepted",    N_("Events out"),        NULL },
-        { "OutboxPending",     "outbox_pending",     N_("Waiting"),           NULL },
-        { "Name",              "name",               N_("Name"),              NULL },
-        { "Software",          "software",           N_("Software"),          NULL },
-        { "Version",           "version",            N_("Version"),           NULL },
-        { "Nips",              "nips",               N_("NIPs"),              NULL },
-        { "AuthRequired",      "auth_required",      N_("Wants to know us"),  NULL },
-        { "PaymentRequired",   "payment_required",   N_("Wants to be paid"),  NULL },
-        { "RestrictedWrites",  "restricted_writes",  N_("Few may write"),     NULL },
-        { "MessageMax",        "message_max",        N_("Message, at most"),  "bytes" },
-        { "ContentMax",        "content_max",        N_("Content, at most"),  "characters" },
-        { "TagsMax",           "tags_max",           N_("Tags, at most"),     NULL },
-        { "SubscriptionsMax",  "subscriptions_max",  N_("Subscriptions, at most"), NULL },
-        { "FiltersMax",        "filters_max",        N_("Filters, at most"),  NULL },
-        { "LimitMax",          "limit_max",          N_("Stored events an answer, at most"), NULL },
-        { "AgeMax",            "age_max",            N_("Events, at most as old as"), "seconds" },
-        { "PowMin",            "pow_min",            N_("Proof of work, at least"), "bits" },
+        { "url",                N_("Relay"),                                   NULL },
+        { "state",              N_("State"),                                   NULL },
+        { "since",              N_("Since"),                                   "time" },
+        { "error",              N_("Last error"),                              NULL },
+        { "configured",         N_("Configured"),                              NULL },
+        { "address",            N_("Address"),                                 NULL },
+        { "authenticated",      N_("Knows who we are"),                        NULL },
+        { "latency_usec",       N_("Latency"),                                 "usec" },
+        { "clock_offset",       N_("Its clock is ahead by"),                   "seconds" },
+        { "connections",        N_("Connections"),                             NULL },
+        { "events_received",    N_("Events in"),                               NULL },
+        { "events_bad",         N_("Bad events"),                              NULL },
+        { "events_unasked",     N_("Not asked for"),                           NULL },
+        { "messages_malformed", N_("Malformed"),                               NULL },
+        { "events_accepted",    N_("Events out"),                              NULL },
+        { "outbox_pending",     N_("Waiting"),                                 NULL },
+        { "name",               N_("Name"),                                    NULL },
+        { "software",           N_("Software"),                                NULL },
+        { "version",            N_("Version"),                                 NULL },
+        { "nips",               N_("NIPs"),                                    NULL },
+        { "auth_required",      N_("Wants to know us"),                        NULL },
+        { "payment_required",   N_("Wants to be paid"),                        NULL },
+        { "restricted_writes",  N_("Few may write"),                           NULL },
+        { "message_max",        N_("Message, at most"),                        "bytes" },
+        { "content_max",        N_("Content, at most"),                        "characters" },
+        { "tags_max",           N_("Tags, at most"),                           NULL },
+        { "subscriptions_max",  N_("Subscriptions, at most"),                  NULL },
+        { "filters_max",        N_("Filters, at most"),                        NULL },
+        { "limit_max",          N_("Stored events an answer, at most"),        NULL },
+        { "age_max",            N_("Events, at most as old as"),               "seconds" },
+        { "pow_min",            N_("Proof of work, at least"),                 "bits" },
 };
 /* clang-format on */
 
@@ -132,6 +133,8 @@ static void print_number(int64_t number, const char *unit) {
                 (void) printf("%s\n", text);
         } else if (streq(unit, "usec"))
                 (void) printf("%.1f ms\n", (double) number / 1000);
+        else if (streq(unit, "seconds") && number < 0)
+                (void) printf("%" PRIi64 " s\n", number);
         else if (streq(unit, "seconds")) {
                 text_span((usec_t) number * SEC, text);
                 (void) printf("%s\n", text);
@@ -169,7 +172,7 @@ static int show(const Cli *cli, sd_bus_message *m) {
                         if (!streq(facts[i].name, f.name))
                                 continue;
                         else if (cli->args.json)
-                                print_json(&o, facts[i].key, &f);
+                                print_json(&o, facts[i].name, &f);
                         else
                                 print_fact(facts[i].label, facts[i].unit, &f);
         out_end(&o);

@@ -5,6 +5,7 @@
 int verb_compute(Cli *cli);
 int verb_config_check(Cli *cli);
 int verb_config_show(Cli *cli);
+int verb_doctor(Cli *cli);
 int verb_earnings(Cli *cli);
 int verb_event_decode(Cli *cli);
 int verb_event_encode(Cli *cli);

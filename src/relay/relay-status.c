@@ -49,20 +49,20 @@ static const char *auth_word(const Upstream *u) {
 static int add_connection(sd_bus_message *m, const Upstream *u) {
         const UpstreamCounts *c = &u->counts;
 
-        return add_text(m, "Url", u->url->text) ?: add_text(m, "State", upstream_word(u))
-                        ?: add_text(m, "Error", upstream_error(u))
-                        ?: add(m, "Since", "x", u->since)
-                        ?: add(m, "Configured", "b", hub_is_configured(u->hub, u))
-                        ?: add_text(m, "Address", u->good_address)
-                        ?: add_text(m, "Authenticated", auth_word(u))
-                        ?: add_count(m, "LatencyUsec", u->latency)
-                        ?: add_count(m, "Connections", u->n_connections)
-                        ?: add_count(m, "EventsReceived", c->events)
-                        ?: add_count(m, "EventsBad", c->bad_events)
-                        ?: add_count(m, "EventsUnasked", c->unasked)
-                        ?: add_count(m, "MessagesMalformed", c->malformed)
-                        ?: add_count(m, "EventsAccepted", u->out->n_accepted)
-                        ?: add_count(m, "OutboxPending", out_relay_n_open(u->out));
+        return add_text(m, "url", u->url->text) ?: add_text(m, "state", upstream_word(u))
+                        ?: add_text(m, "error", upstream_error(u))
+                        ?: add(m, "since", "x", u->since)
+                        ?: add(m, "configured", "b", hub_is_configured(u->hub, u))
+                        ?: add_text(m, "address", u->good_address)
+                        ?: add_text(m, "authenticated", auth_word(u))
+                        ?: add_count(m, "latency_usec", u->latency)
+                        ?: add_count(m, "connections", u->n_connections)
+                        ?: add_count(m, "events_received", c->events)
+                        ?: add_count(m, "events_bad", c->bad_events)
+                        ?: add_count(m, "events_unasked", c->unasked)
+                        ?: add_count(m, "messages_malformed", c->malformed)
+                        ?: add_count(m, "events_accepted", u->out->n_accepted)
+                        ?: add_count(m, "outbox_pending", out_relay_n_open(u->out));
 }
 
 /* What it does not limit is left out. */
@@ -71,14 +71,14 @@ static int add_limits(sd_bus_message *m, const RelayInfo *i) {
                 const char *key;
                 int64_t value;
         } limits[] = {
-                { "MessageMax", i->message_max },
-                { "ContentMax", i->content_max },
-                { "TagsMax", i->tags_max },
-                { "SubscriptionsMax", i->subscriptions_max },
-                { "FiltersMax", i->filters_max },
-                { "LimitMax", i->limit_max },
-                { "AgeMax", i->age_max },
-                { "PowMin", i->pow_min },
+                { "message_max", i->message_max },
+                { "content_max", i->content_max },
+                { "tags_max", i->tags_max },
+                { "subscriptions_max", i->subscriptions_max },
+                { "filters_max", i->filters_max },
+                { "limit_max", i->limit_max },
+                { "age_max", i->age_max },
+                { "pow_min", i->pow_min },
         };
         int r = 0;
 
@@ -93,7 +93,7 @@ static int add_nips(sd_bus_message *m, const RelayInfo *i) {
 
         r = sd_bus_message_open_container(m, 'e', "sv");
         if (r >= 0)
-                r = sd_bus_message_append(m, "s", "Nips");
+                r = sd_bus_message_append(m, "s", "nips");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'v', "aq");
         if (r >= 0)
@@ -103,14 +103,19 @@ static int add_nips(sd_bus_message *m, const RelayInfo *i) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int add_info(sd_bus_message *m, const RelayInfo *i) {
-        if (!i)
-                return 0;
-        return add_text(m, "Name", i->name) ?: add_text(m, "Software", i->software)
-                        ?: add_text(m, "Version", i->version)
-                        ?: add(m, "AuthRequired", "b", i->auth)
-                        ?: add(m, "PaymentRequired", "b", i->payment)
-                        ?: add(m, "RestrictedWrites", "b", i->restricted)
+static int add_info(sd_bus_message *m, const Upstream *u) {
+        const RelayInfo *i = u->info;
+        int r = 0;
+
+        if (u->clock_offset != INT64_MIN)
+                r = add(m, "clock_offset", "x", u->clock_offset);
+        if (r < 0 || !i)
+                return r;
+        return add_text(m, "name", i->name) ?: add_text(m, "software", i->software)
+                        ?: add_text(m, "version", i->version)
+                        ?: add(m, "auth_required", "b", i->auth)
+                        ?: add(m, "payment_required", "b", i->payment)
+                        ?: add(m, "restricted_writes", "b", i->restricted)
                         ?: add_limits(m, i) ?: add_nips(m, i);
 }
 
@@ -139,7 +144,7 @@ int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "{sv}");
         if (r >= 0)
-                r = add_connection(reply, u) ?: add_info(reply, u->info);
+                r = add_connection(reply, u) ?: add_info(reply, u);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);

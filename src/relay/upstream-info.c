@@ -1,10 +1,31 @@
 /* NIP-11: what the relay says about itself is read when a connection stands, now and then, and
  * obeyed: nothing is sent that it says it would refuse. */
+#include <stdio.h>
+#include <time.h>
+
 #include "upstream-private.h"
 
 #define AGAIN_USEC (6 * 60 * MIN_)
 
-static void on_got(_unused_ WsGet *g, int error, const char *reason, const char *text, size_t size,
+/* "Fri, 20 Nov 2026 22:52:08 GMT" (RFC 9110); its names are English in every locale. */
+static void note_clock(Upstream *u, const char *date) {
+        static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        char month[4] = "";
+        struct tm t = { 0 };
+        const char *at;
+
+        if (sscanf(date, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &t.tm_mday, month, &t.tm_year,
+                            &t.tm_hour, &t.tm_min, &t.tm_sec) != 6)
+                return;
+        at = strstr(months, month);
+        if (!at || strlen(month) != 3 || (at - months) % 3 != 0 || t.tm_year < 1970)
+                return;
+        t.tm_mon = (int) (at - months) / 3;
+        t.tm_year -= 1900;
+        u->clock_offset = (int64_t) timegm(&t) - hub_now();
+}
+
+static void on_got(WsGet *g, int error, const char *reason, const char *text, size_t size,
                 void *userdata) {
         Upstream *u = userdata;
         RelayInfo *info = NULL;
@@ -18,6 +39,8 @@ static void on_got(_unused_ WsGet *g, int error, const char *reason, const char 
                 relay_info_free(u->info);
                 u->info = info;
         }
+        if (error >= 0)
+                note_clock(u, ws_get_date(g));
         u->getting = ws_get_free(u->getting);
 }
 

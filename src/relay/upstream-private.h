@@ -68,7 +68,8 @@ struct Upstream {
         usec_t latency;  /* smoothed: from a request to the end of what is stored; 0: not known */
         RelayInfo *info; /* NULL: not known */
         WsGet *getting;
-        usec_t info_at; /* when it was asked for */
+        usec_t info_at;       /* when it was asked for */
+        int64_t clock_offset; /* of its clock, seconds; INT64_MIN: not known */
 };
 
 void upstream_say(Upstream *u, const char *text); /* the last error, for people */

@@ -434,6 +434,7 @@ int upstream_new(Hub *hub, const char *url, Upstream **ret, const char **reterr)
                 return -ENOMEM;
         u->hub = hub;
         u->since = hub_now();
+        u->clock_offset = INT64_MIN;
         buffer_init(&u->line, UPSTREAM_MESSAGE_MAX);
         r = url_parse(url, &u->url, reterr);
         if (r < 0)

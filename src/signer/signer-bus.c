@@ -129,6 +129,32 @@ static int method_sign(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return r < 0 ? r : batch_end(m, reply);
 }
 
+/* Does the key really sign? What the owner gets is always the same, so it is no way to sign. */
+static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(event_unrefp) Event *e = NULL, *checked = NULL;
+        const char *name, *json, *reason = NULL;
+        Signer *s = userdata;
+        size_t size;
+        Request q;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        r = get_request(s, m, name, &q, error);
+        if (r < 0)
+                return r;
+        r = signer_test(&q, &e, &reason);
+        if (r >= 0) {
+                json = event_json(e, &size);
+                r = event_parse(json, size, &checked, &reason);
+        }
+        if (r < 0)
+                return sd_bus_error_setf(error, BUS_ERROR_DAMAGED,
+                                "The key \"%s\" does not sign: %s.", name, reason ?: strerror(-r));
+        return sd_bus_reply_method_return(m, "ss", event_pubkey_hex(checked), json);
+}
+
 static int encrypt_one(const Request *q, const char *const item[static 3], sd_bus_message *reply) {
         _cleanup_free_ char *payload = NULL;
         const char *reason = NULL;
@@ -439,6 +465,9 @@ const sd_bus_vtable signer_vtable[] = {
                         method_keys, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("PublicKey", SD_BUS_ARGS("s", key), SD_BUS_RESULT("s", pubkey),
                         method_public_key, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("s", key),
+                        SD_BUS_RESULT("s", pubkey, "s", event),
+                        method_check, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Sign",
                         SD_BUS_ARGS("s", key, "as", drafts), SD_BUS_RESULT("a(is)", events),
                         method_sign, SD_BUS_VTABLE_UNPRIVILEGED),

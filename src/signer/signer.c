@@ -1,5 +1,7 @@
 #include "signer.h"
 
+#include <time.h>
+
 #include "basic/codec.h"
 #include "basic/crypt.h"
 #include "intake.h"
@@ -8,18 +10,12 @@
 #include "nostr/nip44.h"
 #include "policy.h"
 
-int signer_sign(const Request *q, const char *draft, Event **ret, const char **reterr) {
-        _cleanup_(draft_freep) Draft *d = NULL;
+#define TEST_KIND 20999 /* NIP-01: ephemeral, no relay keeps it */
+#define TEST_TEXT "A test of the connection, by pylon doctor."
+
+static int sign_draft(const Request *q, const Draft *d, Event **ret, const char **reterr) {
         uint8_t random[32];
         int r;
-
-        r = draft_parse(draft, strlen(draft), &d, reterr);
-        if (r < 0)
-                return r;
-        if (!policy_may_sign(q->role, q->key_name, draft_kind(d))) {
-                *reterr = "this caller may not sign events of this kind with this key";
-                return -EPERM;
-        }
 
         r = crypt_random(random, sizeof(random));
         if (r < 0) {
@@ -30,6 +26,34 @@ int signer_sign(const Request *q, const char *draft, Event **ret, const char **r
         if (r < 0 && r != -ENOMEM)
                 *reterr = r == -E2BIG ? "the event is too large" : "the event cannot be signed";
         return r;
+}
+
+int signer_test(const Request *q, Event **ret, const char **reterr) {
+        _cleanup_(draft_freep) Draft *d = NULL;
+        struct timespec now;
+        int r;
+
+        *reterr = "there is no memory";
+        (void) clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
+        r = draft_new(TEST_KIND, now.tv_sec, &d);
+        if (r >= 0)
+                r = draft_content(d, TEST_TEXT, strlen(TEST_TEXT));
+        return r < 0 ? r : sign_draft(q, d, ret, reterr);
+}
+
+int signer_sign(const Request *q, const char *draft, Event **ret, const char **reterr) {
+        _cleanup_(draft_freep) Draft *d = NULL;
+        int r;
+
+        r = draft_parse(draft, strlen(draft), &d, reterr);
+        if (r < 0)
+                return r;
+        if (!policy_may_sign(q->role, q->key_name, draft_kind(d))) {
+                *reterr = "this caller may not sign events of this kind with this key";
+                return -EPERM;
+        }
+
+        return sign_draft(q, d, ret, reterr);
 }
 
 static int check_cipher(const Request *q, const char *peer, uint8_t ret_peer[static 32],

@@ -29,6 +29,8 @@ typedef struct Request {
 
 /* -EPERM: the table does not allow it; -EBADMSG, -E2BIG: the draft; with a reason. */
 int signer_sign(const Request *q, const char *draft, Event **ret, const char **reterr);
+/* An event that is always the same but for its time: whoever may use the key may have it. */
+int signer_test(const Request *q, Event **ret, const char **reterr);
 /* Scheme "nip44" or "nip04". -EINVAL: peer or scheme; -E2BIG, -EBADMSG; with a reason. */
 int signer_encrypt(const Request *q, const char *peer, const char *scheme, const char *text,
                 char **ret, const char **reterr);

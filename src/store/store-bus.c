@@ -3,6 +3,7 @@
 #include "books-bus.h"
 #include "bus/authorize.h"
 #include "bus/names.h"
+#include "check-bus.h"
 #include "purchase-bus.h"
 #include "regtest-bus.h"
 #include "request.h"
@@ -421,6 +422,8 @@ static const sd_bus_vtable store_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("VerifyLedger",
                         SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sbs)", checks),
                         method_verify_ledger, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", report),
+                        method_check, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Backup",
                         SD_BUS_ARGS("h", file), SD_BUS_NO_RESULT,
                         method_backup, SD_BUS_VTABLE_UNPRIVILEGED),

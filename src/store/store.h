@@ -22,6 +22,7 @@ typedef struct Store {
         EarningTable *earnings;
         PurchaseTable *purchases;
         SettingTable *settings;
+        SqlStatement *integrity; /* NULL until somebody asks */
         RegtestTable *regtest;
         WhyTable *why;
         Backup *backup;

@@ -861,9 +861,9 @@ def test_what_a_relay_says_it_refuses_is_not_sent_to_it(make_service, ask, relay
     service = ask(one)
     service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
     assert service.until(lambda x: x[0] == "live")[2] == strict.url
-    status = wait_for(lambda: (s := status_of(one, strict.url)).get("Name") and s, 10, "the document was read")
-    assert status["Name"] == "strict" and status["MessageMax"] == 4096 and status["PowMin"] == 1
-    assert status["Nips"] == [1, 11] and status["State"] == "up" and 0 < status["LatencyUsec"] < 1_000_000
+    status = wait_for(lambda: (s := status_of(one, strict.url)).get("name") and s, 10, "the document was read")
+    assert status["name"] == "strict" and status["message_max"] == 4096 and status["pow_min"] == 1
+    assert status["nips"] == [1, 11] and status["state"] == "up" and 0 < status["latency_usec"] < 1_000_000
     wire = connect_plain(relay.url)
     events = []
     while sorted({e["id"][0] < "8" for e in events}) != [False, True]:
@@ -886,11 +886,11 @@ def test_a_relay_gets_no_more_subscriptions_than_it_allows(make_service, ask, re
     service = ask(one)
     service.send("subscribe", "first", ['{"kinds":[1]}'], [])
     assert service.until(lambda x: x[0] == "live")[1] == "first"
-    wait_for(lambda: status_of(one, strict.url).get("Name"), 10, "the document was read")
+    wait_for(lambda: status_of(one, strict.url).get("name"), 10, "the document was read")
     service.send("subscribe", "second", ['{"kinds":[2]}'], [])
     assert service.until(lambda x: x[0] == "live")[1] == "second"
     service.send("subscribe", "third", ['{"kinds":[3]}'], [])
-    wait_for(lambda: "fewer subscriptions" in status_of(one, strict.url)["Error"], 10, "it is told")
+    wait_for(lambda: "fewer subscriptions" in status_of(one, strict.url)["error"], 10, "it is told")
     assert strict.broken == []
 
 
@@ -902,7 +902,7 @@ def test_stored_events_come_whole_from_a_relay_with_a_small_limit(make_service, 
     service = ask(one := make_service([strict.url], OFF))
     service.send("subscribe", "other", ['{"kinds":[1]}'], [])
     assert service.until(lambda x: x[0] == "live")[1] == "other"
-    wait_for(lambda: status_of(one, strict.url).get("LimitMax") == 4, 10, "the document was read")
+    wait_for(lambda: status_of(one, strict.url).get("limit_max") == 4, 10, "the document was read")
     service.send("subscribe", "jobs", ['{"kinds":[5970]}'], [])
     ids = {service.until(lambda x: x[0] == "event" and x[1] == "jobs")[4]["id"] for _ in stored}
     assert ids == {e["id"] for e in stored}

@@ -14,6 +14,7 @@ struct WsGet {
         WsLoop *loop;
         sd_event_source *deadline;
         Buffer body;
+        char date[40];
         ws_got_t done; /* NULL: it was called, or nobody waits any more */
         bool started;  /* ws_get() has returned */
         bool gone;     /* for libwebsockets */
@@ -76,6 +77,7 @@ static int get_dispatch(WsGet *g, enum lws_callback_reasons reason, void *in, si
         case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
                 return get_header(g->wsi, in, size);
         case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
+                (void) lws_hdr_copy(g->wsi, g->date, sizeof(g->date), WSI_TOKEN_HTTP_DATE);
                 if (lws_http_client_http_response(g->wsi) == 200)
                         return 0;
                 get_end(g, -EPROTO, "the server has no such document");
@@ -175,6 +177,10 @@ int ws_get(WsLoop *l, const WsTarget *t, size_t size_max, ws_got_t done, void *u
         g->started = true;
         *ret = g;
         return 0;
+}
+
+const char *ws_get_date(const WsGet *g) {
+        return g->date;
 }
 
 WsGet *ws_get_free(WsGet *g) {

@@ -68,6 +68,8 @@ typedef void (*ws_got_t)(WsGet *g, int error, const char *reason, const char *te
                 void *userdata);
 int ws_get(WsLoop *l, const WsTarget *t, size_t size_max, ws_got_t done, void *userdata,
                 WsGet **ret);
+/* In done: the Date that the server gave, "" where it gave none. */
+const char *ws_get_date(const WsGet *g);
 WsGet *ws_get_free(WsGet *g); /* cancels */
 DEFINE_CLEANUP(WsGet, ws_get_free)
 
