@@ -49,6 +49,26 @@ static void print_jobs(const Status *s) {
         print_line(_("Earned"), total);
 }
 
+static void print_wallet(const Status *s) {
+        char text[512];
+        size_t n;
+
+        if (!s->wallet_state) {
+                print_line(_("Wallet"), _("no answer"));
+                return;
+        }
+        n = (size_t) snprintf(
+                        text, sizeof(text), "%s, %s", s->wallet_driver ?: "", s->wallet_state);
+        for (size_t i = 0; i < s->n_accounts && n < sizeof(text); i++) {
+                char amount[TEXT_MAX];
+
+                text_msats(s->accounts[i].msats, amount);
+                n += (size_t) snprintf(text + n, sizeof(text) - n, "%s %s %s", i == 0 ? ":" : ",",
+                                s->accounts[i].name, amount);
+        }
+        print_line(_("Wallet"), text);
+}
+
 static void print_relays(const Status *s) {
         _cleanup_(table_freep) Table *t = NULL;
         int64_t now = now_seconds();
@@ -127,6 +147,7 @@ void status_print(const Status *s) {
                 print_jobs(s);
         else
                 print_line(_("Jobs"), _("no answer"));
+        print_wallet(s);
         print_backends(s);
         print_relays(s);
         print_services(s);
@@ -165,6 +186,22 @@ static void json_stats(Out *o, const Status *s) {
         out_object(o, "jobs_by_state");
         for (size_t i = 0; i < s->n_states; i++)
                 out_number(o, s->states[i].name, (int64_t) s->states[i].n);
+        out_end(o);
+        out_end(o);
+}
+
+static void json_wallet(Out *o, const Status *s) {
+        if (!s->wallet_state) {
+                out_null(o, "wallet");
+                return;
+        }
+        out_object(o, "wallet");
+        out_text(o, "driver", s->wallet_driver);
+        out_text(o, "network", s->wallet_network);
+        out_text(o, "state", s->wallet_state);
+        out_object(o, "balances_msats");
+        for (size_t i = 0; i < s->n_accounts; i++)
+                out_number(o, s->accounts[i].name, s->accounts[i].msats);
         out_end(o);
         out_end(o);
 }
@@ -220,6 +257,7 @@ int status_print_json(const Status *s) {
         out_text(&o, "npub", npub_of(s->pubkey, npub));
         out_text(&o, "pubkey", isempty(s->pubkey) ? NULL : s->pubkey);
         out_end(&o);
+        json_wallet(&o, s);
         json_backends(&o, s);
         json_lists(&o, s);
         out_end(&o);

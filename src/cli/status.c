@@ -13,6 +13,11 @@ static void status_done(Status *s) {
         free(s->provider_state);
         free(s->host_state);
         free(s->pubkey);
+        free(s->wallet_driver);
+        free(s->wallet_state);
+        free(s->wallet_network);
+        for (size_t i = 0; i < s->n_accounts; i++)
+                free(s->accounts[i].name);
         for (size_t i = 0; i < s->n_states; i++)
                 free(s->states[i].name);
         for (size_t i = 0; i < s->n_relays; i++) {
@@ -98,6 +103,16 @@ static int read_host(sd_bus_message *m, const char *name, Status *s) {
         return streq(name, "State") ? read_text(m, &s->host_state) : sd_bus_message_skip(m, "v");
 }
 
+static int read_wallet(sd_bus_message *m, const char *name, Status *s) {
+        if (streq(name, "Driver"))
+                return read_text(m, &s->wallet_driver);
+        if (streq(name, "State"))
+                return read_text(m, &s->wallet_state);
+        if (streq(name, "Network"))
+                return read_text(m, &s->wallet_network);
+        return sd_bus_message_skip(m, "v");
+}
+
 typedef int (*read_property_t)(sd_bus_message *m, const char *name, Status *s);
 
 static int read_properties(sd_bus_message *m, read_property_t read, Status *s) {
@@ -171,6 +186,30 @@ static int read_backends(sd_bus_message *m, Status *s) {
                 *l = (BackendLine){ strdup(name), strdup(state), strdup(detail), slots };
                 if (!l->name || !l->state || !l->detail)
                         return -ENOMEM;
+        }
+        return r;
+}
+
+/* What the person, the shop and the agents have; what lies between them is `pylon wallet
+ * balance`'s.
+ */
+static int read_balances(sd_bus_message *m, Status *s) {
+        int64_t balance, reserved;
+        const char *account;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(sxx)");
+        while (r >= 0 && s->n_accounts < ACCOUNTS_MAX &&
+                        (r = sd_bus_message_read(m, "(sxx)", &account, &balance, &reserved)) > 0) {
+                AccountLine *l = &s->accounts[s->n_accounts];
+
+                if (!streq(account, "owner") && !streq(account, "provider") &&
+                                !startswith(account, "agent:"))
+                        continue;
+                *l = (AccountLine){ strdup(account), balance };
+                if (!l->name)
+                        return -ENOMEM;
+                s->n_accounts++;
         }
         return r;
 }
@@ -252,6 +291,10 @@ int verb_status(Cli *cli) {
         if (s.provider_state)
                 ask_list(cli, "provider", "Backends", read_backends, &s);
         ask_list(cli, "relay", "Relays", read_relays, &s);
+        ask(cli, "wallet", read_wallet, &s);
+        /* On the system bus that takes a right which a mere look at the status does not ask for. */
+        if (s.wallet_state && (cli->scope != SCOPE_SYSTEM || geteuid() == 0))
+                ask_list(cli, "wallet", "Balances", read_balances, &s);
         if (s.self_fork)
                 ask_services(cli, &s);
 

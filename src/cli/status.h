@@ -7,6 +7,7 @@
 #define RELAYS_SHOWN 64
 #define BACKENDS_MAX 16
 #define SERVICES_MAX 8
+#define ACCOUNTS_MAX 16
 
 typedef struct RelayLine {
         char *url, *state, *error;
@@ -24,6 +25,11 @@ typedef struct ServiceLine {
         uint64_t pid, restarts;
 } ServiceLine;
 
+typedef struct AccountLine {
+        char *name;
+        int64_t msats;
+} AccountLine;
+
 typedef struct Status {
         bool self_fork, running; /* running: at least the store answers, or an instance is there */
         pid_t pid;
@@ -33,6 +39,9 @@ typedef struct Status {
         uint64_t jobs_completed;
         int64_t earnings_msats;
         bool store_answers;
+        char *wallet_driver, *wallet_state, *wallet_network; /* NULL: no answer */
+        AccountLine accounts[ACCOUNTS_MAX];
+        size_t n_accounts;
         struct {
                 char *name;
                 uint64_t n;

@@ -206,8 +206,9 @@ Step payment_pause(Flow *f) {
         const BooksMove move = { .id = p->id, .state = "unknown", .reason = p->reason };
 
         p->op = driver_op_free(p->op);
-        if (p->tries > 0 && p->pauses == 1 &&
-                        !p->pending) /* so that a list of the books shows it */
+        if (p->tries == 0) /* "sent" never reached the disk, and the backend nothing */
+                return flow_go(PAYMENT_FAILED);
+        if (p->pauses == 1 && !p->pending) /* so that a list of the books shows it */
                 (void) books_move_intent(p->wallet->books, &move, NULL, NULL, NULL);
         return flow_wait();
 }
