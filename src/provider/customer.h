@@ -9,6 +9,7 @@ typedef struct Customer {
         size_t n_jobs, n_running;
         uint64_t bytes; /* of the requests */
         QueueLane lanes[_QUEUE_CLASS_MAX];
+        QueueLane fetch_lanes[_QUEUE_CLASS_MAX]; /* for inputs, before the work */
 } Customer;
 
 typedef struct Customers {

@@ -30,7 +30,6 @@ typedef struct Part {
         bool elsewhere; /* it is not one of ours */
         char **relays;
         Buffer text;
-        bool done;
 } Part;
 
 struct Gather {
@@ -42,7 +41,8 @@ struct Gather {
                 InputRules rules;
         } limits;
         Part parts[TEXT_MESSAGES_MAX];
-        size_t n_parts, n_open;
+        size_t n_parts, n_open, size;
+        size_t next_url; /* they are fetched one after the other */
         char reason[256];
         gather_done_t done;
         void *userdata;
@@ -102,14 +102,18 @@ static void part_fail(Part *p, const char *reason) {
         g->done(-EREMOTEIO, copy, NULL, g->userdata);
 }
 
+static int fetch_next(Gather *g);
+
 static void part_done(Part *p) {
         const char *texts[TEXT_MESSAGES_MAX];
         Gather *g = p->gather;
 
         part_stop(p);
-        p->done = true;
-        if (--g->n_open > 0)
+        if (--g->n_open > 0) {
+                if (p->input->type == INPUT_URL && fetch_next(g) < 0)
+                        part_fail(p, _("The inputs could not be fetched."));
                 return;
+        }
         for (size_t i = 0; i < g->n_parts; i++)
                 texts[i] = g->parts[i].input->type == INPUT_TEXT ? NULL
                                                                  : g->parts[i].text.data ?: "";
@@ -123,6 +127,11 @@ static void part_take(Part *p, const char *type, const char *body, size_t size) 
         r = input_text(type, body, size, &p->text, &reason);
         if (r == -ENOBUFS)
                 reason = _("An input is larger than this provider takes.");
+        p->gather->size += p->text.size;
+        if (r >= 0 && p->gather->size > TEXT_SIZE_MAX) {
+                reason = _("The inputs are too large together.");
+                r = -ENOBUFS;
+        }
         if (r < 0)
                 part_fail(p, reason);
         else
@@ -223,6 +232,16 @@ static int part_fetch(Part *p) {
         const char *reason = "";
 
         return http_start(g->doors.http, &request, NULL, on_fetched, p, &p->http, &reason);
+}
+
+static int fetch_next(Gather *g) {
+        while (g->next_url < g->n_parts) {
+                Part *p = g->parts + g->next_url++;
+
+                if (p->input->type == INPUT_URL)
+                        return part_fetch(p);
+        }
+        return 0;
 }
 
 /* ---- events */
@@ -426,7 +445,7 @@ static int part_start(Part *p, char *const *answered_at) {
         p->deadline = now_of(p) +
                       (p->input->type == INPUT_JOB ? g->limits.job_wait : g->limits.timeout);
         if (p->input->type == INPUT_URL)
-                return part_fetch(p);
+                return 0; /* its turn comes */
 
         r = input_event_read(p->input, &p->event, &reason);
         if (r >= 0)
@@ -464,6 +483,8 @@ int gather_start(const GatherDoors *d, const JobRequest *r, char *const *relays,
                 q = part_start(p, relays);
         }
         g->doors.config = NULL; /* it may be another one later */
+        if (q >= 0)
+                q = fetch_next(g);
         if (q < 0) {
                 (void) gather_free(g);
                 return q;

@@ -17,6 +17,8 @@ static void on_signed(int error, _unused_ const char *name, const char *reason,
         }
 
         job->result = event_ref(results[0].event);
+        job->work = work_free(job->work);
+        job_drop_task(job); /* until a relay has taken the result may be long */
         flow_drive(&job->flow, flow_go(JOB_PUBLISHING));
 }
 

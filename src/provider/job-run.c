@@ -100,6 +100,8 @@ static void job_take_slot(Job *job) {
 Step job_run(Flow *f) {
         Job *job = flow_job(f);
 
+        if (event_expiration(job->request->event) <= provider_now(job->provider))
+                return flow_fail(f, -ETIME, _("The request expired before its turn came."));
         job_note_started(job);
         if (!job->work->small)
                 job_take_slot(job);

@@ -246,18 +246,17 @@ static Step job_await_turn(Flow *f) {
                                                         : QUEUE_FREE;
         if (job->class == QUEUE_PAID)
                 job_count_unpaid(job, false);
-        if (job_needs_inputs(job)) {
-                r = job_gather(job);
-                return r < 0 ? flow_fail(f, r, _("The inputs could not be fetched.")) : flow_wait();
-        }
-        job_enter_queue(job);
+        if (job_needs_inputs(job))
+                job_gather(job);
+        else
+                job_enter_queue(job);
         return flow_wait();
 }
 
 static void job_leave_queue(Job *job) {
         Provider *p = job->provider;
 
-        job->gather = gather_free(job->gather);
+        job_forget_inputs(job);
         if (queue_is_waiting(&job->queue))
                 queue_remove(job->work->small ? &p->small : &p->queue, &job->queue);
 }
@@ -473,7 +472,7 @@ Job *job_free(Job *job) {
         job->signer_call = signer_call_free(job->signer_call);
         job->publish = relay_publish_free(job->publish);
         job->work = work_free(job->work);
-        job->task = text_task_free(job->task);
+        job_drop_task(job);
         partial_done(&job->partial);
         answer_done(&job->answer);
         if (job->customer)

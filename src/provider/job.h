@@ -43,7 +43,7 @@ typedef struct Job {
         Partial partial;    /* of the answer, while it is written */
         Answer answer;
         Work *work;
-        QueueItem queue;
+        QueueItem queue, fetch;
         QueueClass class;
         Event *result;
         int64_t price_msat;
@@ -59,6 +59,7 @@ typedef struct Job {
         bool unpaid;    /* it is counted among those that nobody has paid for */
         bool has_slot;  /* of its backend */
         bool gathered;  /* the task has its inputs */
+        size_t fetched; /* bytes of them that count */
         usec_t queued_at, started_at, worked_at; /* CLOCK_BOOTTIME; 0: not yet */
         char *backend, *model;                   /* that did the work; NULL */
         Customer *customer;                      /* NULL: not counted among its jobs */
@@ -92,7 +93,11 @@ const char *job_id(const Job *job);
 /* Shared by the files of the job; each is a state's function. */
 Verdict job_understand(Job *job); /* job-input.c */
 bool job_needs_inputs(const Job *job);
-int job_gather(Job *job); /* ends in job_enter_queue(), or the job has failed */
+/* Ends in job_enter_queue(), or the job has failed; it waits until there is room for its inputs. */
+void job_gather(Job *job);
+bool provider_fetch_next(Provider *p); /* false: nobody waits, or there is no room */
+void job_forget_inputs(Job *job);
+void job_drop_task(Job *job); /* after its work */
 void job_enter_queue(Job *job);
 /* job-story.c: what became of it, once each; `reason` is for people, "". */
 void job_note_verdict(Job *job, const char *reason);

@@ -160,6 +160,8 @@ static int on_turn(_unused_ sd_event_source *s, void *userdata) {
         unsigned n = 0;
         Job *job;
 
+        while (queue_is_open(p) && n < RUNS_IN_A_TURN && provider_fetch_next(p))
+                n++;
         while (n < RUNS_IN_A_TURN && infer_run_next(p))
                 n++;
         while (queue_is_open(p) && n < RUNS_IN_A_TURN && (job = take_next(p))) {

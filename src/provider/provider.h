@@ -55,7 +55,10 @@ struct Provider {
         Map jobs;    /* by the request's id, 32 bytes */
         Map results; /* by the result's id: those that wait for a relay */
         Queue queue; /* work that needs a slot */
-        Queue calls; /* the owner's own, which come first */
+        Queue fetch; /* jobs whose inputs must be fetched first */
+        unsigned n_fetching, n_waiting_for_jobs;
+        uint64_t fetched_bytes; /* of inputs that wait for their work */
+        Queue calls;            /* the owner's own, which come first */
         struct Infer *infers;
         unsigned n_infers;
         Queue small; /* work that needs none, and waits for no slot */

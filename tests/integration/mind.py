@@ -127,9 +127,10 @@ class Mind:
 class Pages:
     """A web server: path → (status, headers, body); and how often each was asked for."""
 
-    def __init__(self, pages):
+    def __init__(self, pages, delay=0):
         self.pages = pages
         self.hits = []
+        self.delay = delay
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -138,6 +139,7 @@ class Pages:
 
             def do_GET(self):
                 server.hits.append(self.path)
+                time.sleep(server.delay)
                 status, headers, body = server.pages.get(self.path, (404, {}, b"no"))
                 self.send_response(status)
                 for name, value in headers.items():

@@ -251,6 +251,28 @@ def test_a_page_is_an_input(open_pylon, relay, mind, pages):
     assert len(mind.asked) == n
 
 
+def test_who_asks_for_a_heap_of_pages_does_not_delay_a_stranger(open_pylon, relay, mind, pages):
+    """So many are fetched at a time, and customers take turns."""
+    pages.pages = {f"/{i}": (200, {"Content-Type": "text/plain"}, b"x" * 1000) for i in range(101)}
+    pages.delay = 0.4
+    pylon = open_pylon('[input]\nallow_private = true\n')
+    customer("post", relay.url, *[template(5000, ["i", f"{pages.url}/{i}", "url"]) for i in range(100)])
+    wait_for(lambda: len(pages.hits) >= 16, 20, "the heap is being fetched")
+    request, heard = buy(relay, template(5000, ["i", f"{pages.url}/100", "url"]))
+    assert result_of(heard)["content"] == "Paris."
+    assert pages.hits.index("/100") < 70, pages.hits
+    wait_for(lambda: pylon.query("select count(*) from jobs where status = 'completed'") == [(101,)], 60, "all are done")
+
+
+def test_an_expired_request_is_not_run(open_pylon, relay, mind, pages):
+    pages.pages = {"/": (200, {"Content-Type": "text/plain"}, b"x")}
+    pages.delay = 3
+    pylon = open_pylon('[input]\nallow_private = true\n')
+    request, heard = buy(relay, template(5000, ["i", f"{pages.url}/", "url"], ["expiration", str(int(time.time()) + 2)]))
+    assert error_of(heard) == "The request expired before its turn came."
+    assert pylon.state(request["id"]) == "failed" and mind.asked == []
+
+
 PRIVATE = ["http://127.0.0.1:{port}/", "http://localhost:{port}/", "http://[::1]:{port}/", "http://10.0.0.1:{port}/",
            "http://192.168.0.1/", "http://169.254.169.254/latest/meta-data/", "http://[::ffff:127.0.0.1]:{port}/",
            "http://127.1:{port}/", "http://2130706433:{port}/", "http://0x7f000001:{port}/", "http://0:{port}/",
@@ -326,6 +348,34 @@ def test_a_job_waits_for_the_one_that_is_its_input(open_pylon, relay, mind):
     pylon.wait_state(second["id"], "completed", seconds=60)
     assert relay.results(second["id"], 6050)[0]["content"] == "<<one>>"
     assert mind.prompts()[-1] == ["<one>"]
+
+
+def test_the_result_of_somebody_elses_job_is_an_input_and_an_impostors_is_not(open_pylon, relay, mind):
+    open_pylon('[input]\njob_wait = "30s"\n')
+    named, impostor = {"CUSTOMER_KEY": "33" * 32}, {"CUSTOMER_KEY": "44" * 32}
+    (who,) = customer("sign", "-", template(1), env=named)
+    (first,) = [line["request"] for line in customer("post", relay.url, template(5999, text("x"), ["p", who["pubkey"]]))]
+    answer = [["e", first["id"]], ["p", first["pubkey"]]]
+    customer("post", relay.url, template(6999, *answer, content="a lie"), env=impostor)
+    (second,) = [line["request"] for line in customer("post", relay.url, template(5001, ["i", first["id"], "job"]))]
+    customer("post", relay.url, template(6999, *answer, content="the truth"), env=named)
+    wait_for(lambda: relay.results(second["id"], 6001), 30, "the summary")
+    assert mind.prompts() == [["the truth"]]
+
+
+def test_an_address_and_a_hint_lead_to_an_event(open_pylon, relay, second_relay, mind):
+    """NIP-19 does not belong into requests, but is there; the hint is not followed where it is no public relay."""
+    open_pylon('[input]\ntimeout = "4s"\n')
+    (article,) = [line["request"] for line in customer("post", relay.url, template(30023, ["d", "x"], content="An article."))]
+    made = subprocess.run(["node", "--input-type=module", "-e",
+                           "import * as n from 'nostr-tools/nip19'; console.log(n.naddrEncode(JSON.parse(process.argv[1])))",
+                           json.dumps({"identifier": "x", "pubkey": article["pubkey"], "kind": 30023, "relays": []})],
+                          cwd=NODE, capture_output=True, text=True, check=True)
+    request, heard = buy(relay, template(5001, ["i", "nostr:" + made.stdout.strip(), "event"]))
+    assert mind.prompts() == [["An article."]]
+    (hidden,) = [line["request"] for line in customer("post", second_relay.url, template(1, content="Hidden."))]
+    request, heard = buy(relay, template(5001, ["i", hidden["id"], "event", second_relay.url]))
+    assert error_of(heard) == "The event that is the input was not found."
 
 
 def test_an_encrypted_result_is_an_input_for_its_own_customer_only(open_pylon, relay, mind):
