@@ -313,12 +313,19 @@ const char *job_end_text(const Job *job) {
         return s == JOB_FAILED || s == JOB_REFUSED ? job_reason(job) ?: "" : "";
 }
 
+/* What only this provider lacks is said to who asked this provider. */
+static bool job_is_silent(const Job *job) {
+        if (job->verdict == VERDICT_NO_BACKEND || job->verdict == VERDICT_UNKNOWN_MODEL)
+                return job->request->n_providers == 0;
+        return verdict_is_silent(job->verdict);
+}
+
 static Step job_refuse(Flow *f) {
         Job *job = flow_job(f);
 
         if (job->verdict == VERDICT_ACCEPTED) /* not decided: something of ours was late */
                 job->verdict = VERDICT_TROUBLE;
-        if (!verdict_is_silent(job->verdict))
+        if (!job_is_silent(job))
                 job_tell(job, JOB_STATUS_ERROR, job_reason(job));
         return flow_wait();
 }
@@ -360,7 +367,7 @@ static void log_end(const Job *job) {
         if (s == JOB_FAILED)
                 log_event(LOG_INFO, LOG_ID_JOB_FAILED, LOG_FIELDS("PYLON_JOB", id),
                                 "Job %.12s failed: %s", id, job_reason(job));
-        if (s == JOB_REFUSED && !verdict_is_silent(job->verdict))
+        if (s == JOB_REFUSED && !job_is_silent(job))
                 log_event(LOG_INFO, LOG_ID_JOB_REFUSED, LOG_FIELDS("PYLON_JOB", id),
                                 "Job %.12s was refused: %s", id, job_reason(job));
 }

@@ -26,7 +26,7 @@ static const struct {
         [VERDICT_TOO_CHEAP]        = { "too-cheap",        N_("The bid is below this provider's price."), false },
         [VERDICT_NO_WALLET]        = { "no-wallet",        N_("This provider wants to be paid and has no wallet yet."), false },
         [VERDICT_NO_BACKEND]       = { "no-backend",       N_("Nothing that does this work is running here at the moment."), true },
-        [VERDICT_UNKNOWN_MODEL]    = { "unknown-model",    N_("This provider does not have the model that was asked for."), false },
+        [VERDICT_UNKNOWN_MODEL]    = { "unknown-model",    N_("This provider does not have the model that was asked for."), true },
         [VERDICT_OVER_QUOTA]       = { "over-quota",       N_("You have too many open jobs here; please wait until one is done."), false },
         [VERDICT_TOO_FAST]         = { "too-fast",         N_("You ask more often than this provider allows; please wait a moment."), false },
         [VERDICT_QUEUE_FULL]       = { "queue-full",       N_("This provider's queue is full; please try again later."), false },

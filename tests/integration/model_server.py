@@ -165,6 +165,9 @@ class ModelServer:
         try:
             await self._misbehave(writer, body, fault, watcher)
             self.served += 1
+        except ConnectionError:  # seen by the write, not by the watcher
+            self.aborted.append(time.monotonic())
+            raise
         finally:
             self.open -= 1
             if not watcher.done():

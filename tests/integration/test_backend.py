@@ -2,6 +2,7 @@
 for his job, and what the server sees of it. The servers are model_server.py's, which the official clients believe to be
 real."""
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -305,6 +306,53 @@ def job(text="hello", **more):
 
 def result(relay, request, seconds=60):
     return wait_for(lambda: relay.results(request["id"], 6050), seconds, "the result")[0]
+
+
+def test_a_model_that_is_not_here_is_refused_to_who_asked_us(start, serve, relay):
+    """Several hear a request to all, and somebody else may have the model."""
+    server = serve("openai")
+    pylon = start(backend(server, "one"))
+    us = pylon.json("status")["identity"]["pubkey"]
+    param = ["param", "model", "gpt-5"]
+    to_all, to_us = post([relay], job(tags=[param]), job(tags=[param, ["p", us]]))
+    refusal = wait_for(lambda: [e for e in relay.events(7000) if ["e", to_us["id"]] in [t[:2] for t in e["tags"]]], 20, "a refusal")
+    assert [t for t in refusal[0]["tags"] if t[0] == "status"][0][:2] == ["status", "error"]
+    assert not [e for e in relay.events(7000) if ["e", to_all["id"]] in [t[:2] for t in e["tags"]]]
+    assert not server.asked
+
+
+def test_vectors_are_sold_where_the_settings_say_so(start, serve, relay):
+    server = serve("ollama", models=["nomic-embed-text:latest"])
+    start(backend(server, "one"), more='[[kind]]\nkind = 5999\nas = "embeddings"\n')
+    template = {"kind": 5999, "tags": [["i", "one", "text"], ["i", "three", "text"]]}
+    (request,) = post([relay], json.dumps(template))
+    content = wait_for(lambda: relay.results(request["id"], 6999), 30, "the vectors")[0]["content"]
+    assert json.loads(content) == [[0.25, -1.5e-3, 3], [0.25, -1.5e-3, 5]]
+    assert server.asked == [{"model": "nomic-embed-text:latest", "input": ["one", "three"]}]
+
+
+def test_backends_are_configured_while_pylon_runs(start, serve):
+    first, second = serve("openai", models=["first"]), serve("ollama", models=["second"])
+    pylon = start(backend(first, "first"))
+    first.fault, first.pause = "slow", 0.2
+    asking = subprocess.Popen(pylon.command("infer", "hello", "--json"), stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: first.open == 1, 10, "it writes")
+    text = pylon.config.read_text()
+    pylon.config.write_text(text + backend(second, "second", 'aliases = ["other=second"]'))
+    os.kill(pylon.pid("provider"), signal.SIGHUP)
+    wait_for(lambda: backends(pylon).get("second", {}).get("state") == "up", 10, "the second one is known")
+    assert infer(pylon, "--model", "other")["backend"] == "second"
+    assert json.loads(asking.communicate(timeout=20)[0])["text"] == TEXT, "what was being written is finished"
+
+    first.fault, first.pause = "endless", 0.05
+    asking = subprocess.Popen(pylon.command("infer", "hello", "--json", "--model", "first"), stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: first.open == 1, 10, "it writes again")
+    pylon.config.write_text(text.replace('name = "first"', 'name = "renamed"') + 'enabled = false\n' + backend(second, "second"))
+    os.kill(pylon.pid("provider"), signal.SIGHUP)
+    wait_for(lambda: first.aborted, 5, "a server that is taken out of the settings is not talked to any more")
+    assert list(backends(pylon)) == ["second"]
+    asking.kill()
+    asking.communicate()
 
 
 def test_a_job_survives_a_server_that_dies_in_the_middle(start, serve, relay):
