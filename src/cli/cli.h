@@ -8,6 +8,7 @@
 #include "basic/paths.h"
 
 #define RELAYS_MAX 32
+#define PARAMS_MAX 16
 
 typedef enum Mode { MODE_BOTH, MODE_PROVIDER, MODE_HOST, _MODE_MAX } Mode;
 
@@ -23,10 +24,14 @@ typedef struct Arguments {
         const char *provider, *state, *format;
         const char *relays[RELAYS_MAX];
         size_t n_relays;
-        uint64_t bid;
         bool yes, settled, failed, revoke;
         const char *account, *max_fee, *comment, *grant, *id;
         usec_t expiry;
+        uint64_t bid, max;
+        bool bought, wait, no_wait, auto_pay, delivered;
+        const char *refund;
+        const char *params[PARAMS_MAX]; /* each NAME=VALUE */
+        size_t n_params;
         char **rest; /* what is no option; ends with NULL */
         int n_rest;
 } Arguments;

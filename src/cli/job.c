@@ -90,6 +90,8 @@ int verb_job_list(Cli *cli) {
         CallError error;
         int r;
 
+        if (cli->args.bought)
+                return list_bought(cli);
         r = cli_check_text(cli, cli->args.state ?: "");
         if (r != EXIT_SUCCESS)
                 return r;

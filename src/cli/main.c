@@ -29,9 +29,11 @@ static const Verb verbs[] = {
         { NULL,     "stop",       "",          N_("Finish what runs, and stop"),                           0, 0, false, verb_stop,         "force-stop timeout" },
         { NULL,     "status",     "",          N_("Show what runs and what it earned"),                    0, 0, false, verb_status,       "" },
         { NULL,     "doctor",     "",          N_("Try everything, and say what is wrong and what to do"),  0, 0, false, verb_doctor,       "" },
-        { "job",    "list",       "",          N_("List the jobs, the newest first"),                      0, 0, false, verb_job_list,     "limit state" },
+        { "job",    "list",       "",          N_("List the jobs, the newest first"),                      0, 0, false, verb_job_list,     "limit state bought" },
         { "job",    "show",       "ID",        N_("Show one job; the first 8 characters of its id do"),    1, 1, false, verb_job_show,     "" },
-        { "job",    "submit",     "TEXT|JSON", N_("Buy one result and print it"),                          1, 1, false, verb_job_submit,   "kind pow bid provider relay timeout" },
+        { "job",    "submit",     "TEXT|JSON", N_("Buy one result and print it"),                          1, 1, false, verb_job_submit,   "kind model param pow bid provider relay timeout wait no-wait auto-pay max" },
+        { "job",    "result",     "ID",        N_("Show what was bought, or wait for it"),                 1, 1, false, verb_job_result,   "timeout wait no-wait" },
+        { "job",    "settle",     "ID",        N_("Say what becomes of a job that was paid and not done"), 1, 1, false, verb_job_settle, "refund delivered" },
         { "job",    "watch",      "[ID]",      N_("Show how jobs change, as it happens"),                  0, 1, false, verb_job_watch,    "" },
         { "job",    "cancel",     "ID",        N_("Take a job off the queue; its customer hears so"),      1, 1, false, verb_job_cancel,   "" },
         { NULL,     "why",        "[ID]",      N_("Say what became of requests, and what would have won more"), 0, 1, false, verb_why,   "since" },
@@ -80,6 +82,7 @@ typedef enum OptionType {
         OPTION_SPAN,  /* usec_t */
         OPTION_MODE,
         OPTION_RELAY,
+        OPTION_PARAM,
 } OptionType;
 
 typedef struct OptionRow {
@@ -116,8 +119,16 @@ static const OptionRow options[] = {
         { "state",      0,   OPTION_TEXT,  "STATE", AT(state),      N_("Only jobs in this state") },
         { "model",      0,   OPTION_TEXT,  "MODEL", AT(model),      N_("The model that is asked (any)") },
         { "max-tokens", 0,   OPTION_COUNT, "N",     AT(max_tokens), N_("How long the answer may be, in tokens") },
+        { "bought",     0,   OPTION_FLAG,  NULL,    AT(bought),     N_("What was ordered of others, instead of what is sold") },
         { "kind",       'k', OPTION_COUNT, "KIND",  AT(kind),       N_("The kind of the request, 5000 to 5999 (5970)") },
         { "pow",        0,   OPTION_COUNT, "BITS",  AT(pow),        N_("The difficulty of the work (16)") },
+        { "param",      0,   OPTION_PARAM, "NAME=VALUE", AT(params), N_("A parameter of the request; may be given several times") },
+        { "wait",       0,   OPTION_FLAG,  NULL,    AT(wait),       N_("Wait for the result, as it does anyway") },
+        { "no-wait",    0,   OPTION_FLAG,  NULL,    AT(no_wait),    N_("Do not wait for the result") },
+        { "refund",     0,   OPTION_TEXT,  "DEST",  AT(refund),     N_("Pay it back to this invoice or lightning address") },
+        { "delivered",  0,   OPTION_FLAG,  NULL,    AT(delivered),  N_("It was delivered by other means; the money is earned") },
+        { "auto-pay",   0,   OPTION_FLAG,  NULL,    AT(auto_pay),   N_("Pay the provider's invoice, up to --max") },
+        { "max",        0,   OPTION_LARGE, "MSATS", AT(max),        N_("The most that is paid without asking") },
         { "bid",        0,   OPTION_LARGE, "MSATS", AT(bid),        N_("The most it may cost") },
         { "provider",   'p', OPTION_TEXT,  "NPUB",  AT(provider),   N_("Only this provider may answer") },
         { "account",    'a', OPTION_TEXT,  "NAME",  AT(account),    N_("The account that is meant (owner)") },
@@ -251,6 +262,15 @@ static int parse_relay(const char *text, Arguments *a) {
         return 0;
 }
 
+static int parse_param(const char *text, Arguments *a) {
+        const char *equals = strchr(text, '=');
+
+        if (a->n_params >= PARAMS_MAX || !equals || equals == text)
+                return -EINVAL;
+        a->params[a->n_params++] = text;
+        return 0;
+}
+
 static int parse_option(const OptionRow *o, const char *text, Arguments *a) {
         void *field = (char *) a + o->offset;
 
@@ -271,6 +291,8 @@ static int parse_option(const OptionRow *o, const char *text, Arguments *a) {
                 return parse_mode(text, a);
         case OPTION_RELAY:
                 return parse_relay(text, a);
+        case OPTION_PARAM:
+                return parse_param(text, a);
         }
         return -EINVAL;
 }

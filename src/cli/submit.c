@@ -2,13 +2,11 @@
  * stdout. */
 #include <stdio.h>
 
+#include "await.h"
 #include "basic/codec.h"
 #include "basic/json.h"
-#include "bus/names.h"
-#include "call.h"
 #include "nostr/nip19.h"
 #include "out.h"
-#include "question.h"
 #include "text.h"
 #include "verb.h"
 
@@ -16,25 +14,18 @@
 #define POW_DEFAULT     16
 #define POW_MAX         256
 #define TIMEOUT_DEFAULT (5 * MIN_)
-#define ANSWER_EXTRA    (10 * SEC) /* the host's own deadline comes first */
 
 typedef struct Purchase {
-        const Cli *cli;
-        Remote host;
+        Await await;
         uint16_t kind;
         char provider[HEX32_MAX]; /* "" any */
         char *input;
         const char *input_type;
-        usec_t timeout;
-        char *job_id;
-        sd_bus_message *reply; /* of Result() */
 } Purchase;
 
 static void purchase_done(Purchase *p) {
-        sd_bus_message_unref(p->reply);
-        remote_done(&p->host);
+        await_done(&p->await);
         free(p->input);
-        free(p->job_id);
 }
 
 static bool is_json_object(const char *text) {
@@ -71,7 +62,6 @@ static int prepare(const Cli *cli, Purchase *p) {
         r = cli_check_text(cli, text);
         if (r != EXIT_SUCCESS)
                 return r;
-        p->cli = cli;
         p->kind = a->kind > 0 ? (uint16_t) MIN(a->kind, 65535U) : KIND_POW;
         if (p->kind < 5000 || p->kind > 5999)
                 return cli_fail(cli, "Usage", "%s", _("Requests are of kinds 5000 to 5999."));
@@ -85,9 +75,11 @@ static int prepare(const Cli *cli, Purchase *p) {
                                         a->provider, reason ?: "");
                 hex_encode(key, sizeof(key), p->provider);
         }
-        if (a->bid > INT64_MAX)
+        if (a->auto_pay && a->max == 0)
+                return cli_fail(cli, "Usage", "%s", _("--auto-pay needs a limit: --max MSATS."));
+        if (a->bid > INT64_MAX || a->max > INT64_MAX)
                 return cli_fail(cli, "Usage", "%s", _("There is not that much money."));
-        p->timeout = a->timeout > 0 ? a->timeout : TIMEOUT_DEFAULT;
+        p->await.timeout = a->timeout > 0 ? a->timeout : TIMEOUT_DEFAULT;
         p->input_type = "text";
         r = p->kind == KIND_POW && !is_json_object(text) ? note_of(text, &p->input)
             : (p->input = strdup(text))                  ? 0
@@ -95,14 +87,30 @@ static int prepare(const Cli *cli, Purchase *p) {
         return r < 0 ? cli_out_of_memory(cli) : EXIT_SUCCESS;
 }
 
-static int append_parameters(const Purchase *p, sd_bus_message *m) {
-        char bits[16];
+static int append_parameter(sd_bus_message *m, const char *name, size_t n, const char *value) {
+        _cleanup_free_ char *copy = strndup(name, n);
 
-        if (p->kind != KIND_POW)
-                return sd_bus_message_append(m, "a(ss)", 0);
-        (void) snprintf(bits, sizeof(bits), "%u",
-                        p->cli->args.pow > 0 ? p->cli->args.pow : POW_DEFAULT);
-        return sd_bus_message_append(m, "a(ss)", 1, "pow", bits);
+        return copy ? sd_bus_message_append(m, "(ss)", copy, value) : -ENOMEM;
+}
+
+static int append_parameters(const Purchase *p, sd_bus_message *m) {
+        const Arguments *a = &p->await.cli->args;
+        char bits[16];
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "(ss)");
+        if (r >= 0 && p->kind == KIND_POW) {
+                (void) snprintf(bits, sizeof(bits), "%u", a->pow > 0 ? a->pow : POW_DEFAULT);
+                r = sd_bus_message_append(m, "(ss)", "pow", bits);
+        }
+        if (r >= 0 && a->model)
+                r = sd_bus_message_append(m, "(ss)", "model", a->model);
+        for (size_t i = 0; r >= 0 && i < a->n_params; i++) {
+                const char *equals = strchr(a->params[i], '=');
+
+                r = append_parameter(m, a->params[i], (size_t) (equals - a->params[i]), equals + 1);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 static int append_relays(const Arguments *a, sd_bus_message *m) {
@@ -123,15 +131,19 @@ static int append_relays(const Arguments *a, sd_bus_message *m) {
 }
 
 static int append_options(const Purchase *p, sd_bus_message *m) {
-        const Arguments *a = &p->cli->args;
+        const Arguments *a = &p->await.cli->args;
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0)
                 r = sd_bus_message_append(m, "{sv}", "timeout", "u",
-                                (uint32_t) MAX(p->timeout / SEC, UINT64_C(1)));
+                                (uint32_t) MAX(p->await.timeout / SEC, UINT64_C(1)));
         if (r >= 0 && a->bid > 0)
                 r = sd_bus_message_append(m, "{sv}", "bid", "x", (int64_t) a->bid);
+        if (r >= 0 && a->auto_pay)
+                r = sd_bus_message_append(m, "{sv}", "auto_pay", "b", true);
+        if (r >= 0 && a->max > 0)
+                r = sd_bus_message_append(m, "{sv}", "max", "x", (int64_t) a->max);
         if (r >= 0 && *p->provider)
                 r = sd_bus_message_append(m, "{sv}", "provider", "s", p->provider);
         if (r >= 0 && a->n_relays > 0)
@@ -145,7 +157,7 @@ static int submit(Purchase *p) {
         CallError error;
         int r;
 
-        r = remote_message(&p->host, "Submit", &m);
+        r = remote_message(&p->await.host, "Submit", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "qss", p->kind, p->input, p->input_type);
         if (r >= 0)
@@ -153,117 +165,43 @@ static int submit(Purchase *p) {
         if (r >= 0)
                 r = append_options(p, m);
         if (r < 0)
-                return cli_out_of_memory(p->cli);
-        if (remote_send(&p->host, m, 0, &reply, &error) < 0)
-                return call_fail(p->cli, &error);
+                return cli_out_of_memory(p->await.cli);
+        if (remote_send(&p->await.host, m, 0, &reply, &error) < 0)
+                return call_fail(p->await.cli, &error);
         if (sd_bus_message_read(reply, "s", &id) < 0)
-                return call_unreadable(p->cli);
-        p->job_id = strdup(id);
-        return p->job_id ? EXIT_SUCCESS : cli_out_of_memory(p->cli);
+                return call_unreadable(p->await.cli);
+        p->await.job_id = strdup(id);
+        return p->await.job_id ? EXIT_SUCCESS : cli_out_of_memory(p->await.cli);
 }
 
-/* Progress(s job_id, s status, s text) */
-static int on_progress(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
-        const Purchase *p = userdata;
-        const char *id, *status, *text;
-        _cleanup_free_ char *copy = NULL;
-
-        if (sd_bus_message_read(m, "sss", &id, &status, &text) < 0 || !p->job_id ||
-                        !streq(id, p->job_id) || p->cli->args.json)
-                return 0;
-        copy = strdup(text);
-        if (copy)
-                (void) fprintf(stderr, "%s%s%s\n", status, *text ? ": " : "", printable(copy));
-        return 0;
-}
-
-static int print_result(const Purchase *p, const char *provider, const char *event) {
-        _cleanup_(json_unrefp) Json *root = NULL;
+static int print_id(const Purchase *p) {
         _cleanup_(out_done) Out o = OUT_INIT;
-        const char *content = NULL, *reason;
 
-        if (json_parse(event, strlen(event), 32, 100000, &root, &reason) < 0 ||
-                        json_string(json_get(root, "content"), &content) < 0)
-                return call_unreadable(p->cli);
-        if (!p->cli->args.json) {
-                (void) printf("%s\n", content);
+        if (!p->await.cli->args.json) {
+                (void) printf("%s\n", p->await.job_id);
                 return EXIT_SUCCESS;
         }
         out_object(&o, NULL);
-        out_text(&o, "id", p->job_id);
-        out_text(&o, "provider", provider);
-        out_text(&o, "content", content);
-        out_raw(&o, "event", event);
+        out_text(&o, "id", p->await.job_id);
+        out_text(&o, "state", "asking");
         out_end(&o);
         return out_print(&o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int on_result(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
-        Purchase *p = userdata;
-
-        p->reply = sd_bus_message_ref(m);
-        return 0;
-}
-
-/* Until the result is there, what the host says of its progress is shown. */
-static int wait_for_reply(Purchase *p, sd_bus_message *m) {
-        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
-        int r;
-
-        r = sd_bus_call_async(p->host.bus, &slot, m, on_result, p, p->timeout + ANSWER_EXTRA);
-        while (r >= 0 && !p->reply) {
-                r = sd_bus_process(p->host.bus, NULL);
-                if (r == 0)
-                        r = sd_bus_wait(p->host.bus, UINT64_MAX); /* the call has its deadline */
-        }
-        return r;
-}
-
-static int read_result(const Purchase *p) {
-        const char *status, *provider, *event, *message;
-        const sd_bus_error *e = sd_bus_message_get_error(p->reply);
-
-        if (e)
-                return cli_fail(p->cli, error_name(e->name), "%s", e->message);
-        if (sd_bus_message_read(p->reply, "ssss", &status, &provider, &event, &message) < 0)
-                return call_unreadable(p->cli);
-        if (isempty(event))
-                return cli_fail(p->cli, "JobFailed", _("The job ended without a result (%s): %s"),
-                                status, *message ? message : _("no reason was given"));
-        return print_result(p, provider, event);
-}
-
-static int wait_for_result(Purchase *p) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r;
-
-        if (remote_message(&p->host, "Result", &m) < 0 ||
-                        sd_bus_message_append(m, "s", p->job_id) < 0)
-                return cli_out_of_memory(p->cli);
-        r = wait_for_reply(p, m);
-        if (r < 0)
-                return cli_fail(p->cli, "NotReachable",
-                                _("The connection to pylon-host ended: %s."), strerror(-r));
-        return read_result(p);
-}
-
 int verb_job_submit(Cli *cli) {
-        _cleanup_(purchase_done) Purchase p = { 0 };
-        CallError error;
+        _cleanup_(purchase_done) Purchase p = { .await.cli = cli };
         int r;
 
         r = prepare(cli, &p);
+        if (r == EXIT_SUCCESS)
+                r = await_open(&p.await);
+        if (r == EXIT_SUCCESS)
+                r = submit(&p);
         if (r != EXIT_SUCCESS)
                 return r;
-        if (remote_open(cli, "host", &p.host, &error) < 0)
-                return call_fail(cli, &error);
-        if (sd_bus_match_signal(p.host.bus, NULL, p.host.destination, BUS_PATH, BUS_HOST,
-                            "Progress", on_progress, &p) < 0)
-                return cli_out_of_memory(cli);
-        r = submit(&p);
-        if (r != EXIT_SUCCESS)
-                return r;
+        if (cli->args.no_wait)
+                return print_id(&p);
         if (!cli->args.json)
-                (void) fprintf(stderr, _("Job %s is on its way.\n"), p.job_id);
-        return wait_for_result(&p);
+                (void) fprintf(stderr, _("Job %s is on its way.\n"), p.await.job_id);
+        return await_result(&p.await);
 }

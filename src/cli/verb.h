@@ -3,6 +3,8 @@
 #include "cli.h"
 
 int verb_compute(Cli *cli);
+int list_bought(const Cli *cli); /* job list --bought */
+
 int verb_config_check(Cli *cli);
 int verb_config_show(Cli *cli);
 int verb_doctor(Cli *cli);
@@ -16,6 +18,8 @@ int verb_infer(Cli *cli);
 int verb_init(Cli *cli);
 int verb_job_cancel(Cli *cli);
 int verb_job_list(Cli *cli);
+int verb_job_result(Cli *cli);
+int verb_job_settle(Cli *cli);
 int verb_job_show(Cli *cli);
 int verb_job_submit(Cli *cli);
 int verb_ledger_export(Cli *cli);

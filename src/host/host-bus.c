@@ -15,7 +15,7 @@
 
 /* What Submit() was given; the strings but the relays' belong to the message. */
 typedef struct Submission {
-        JobOrder order;
+        PurchaseOrder purchase;
         const char *params[2 * PARAMS_MAX];
         char **relays;
         uint32_t timeout;
@@ -31,25 +31,38 @@ static int read_params(sd_bus_message *m, Submission *s, sd_bus_error *error) {
 
         r = sd_bus_message_enter_container(m, 'a', "(ss)");
         while (r >= 0 && (r = sd_bus_message_read(m, "(ss)", &name, &value)) > 0) {
-                if (s->order.n_params == PARAMS_MAX)
+                if (s->purchase.job.n_params == PARAMS_MAX)
                         return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
                                         "A job has at most %d parameters.", PARAMS_MAX);
-                s->params[2 * s->order.n_params] = name;
-                s->params[2 * s->order.n_params + 1] = value;
-                s->order.n_params++;
+                s->params[2 * s->purchase.job.n_params] = name;
+                s->params[2 * s->purchase.job.n_params + 1] = value;
+                s->purchase.job.n_params++;
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
+static int read_auto_pay(sd_bus_message *m, Submission *s) {
+        int r, auto_pay;
+
+        r = sd_bus_message_read(m, "v", "b", &auto_pay);
+        if (r >= 0)
+                s->purchase.auto_pay = auto_pay;
+        return r;
+}
+
 static int read_option(sd_bus_message *m, const char *name, Submission *s) {
         if (streq(name, "bid"))
-                return sd_bus_message_read(m, "v", "x", &s->order.bid_msat);
+                return sd_bus_message_read(m, "v", "x", &s->purchase.job.bid_msat);
         if (streq(name, "provider"))
-                return sd_bus_message_read(m, "v", "s", &s->order.provider);
+                return sd_bus_message_read(m, "v", "s", &s->purchase.job.provider);
         if (streq(name, "output"))
-                return sd_bus_message_read(m, "v", "s", &s->order.output);
+                return sd_bus_message_read(m, "v", "s", &s->purchase.job.output);
         if (streq(name, "timeout"))
                 return sd_bus_message_read(m, "v", "u", &s->timeout);
+        if (streq(name, "max"))
+                return sd_bus_message_read(m, "v", "x", &s->purchase.max_msat);
+        if (streq(name, "auto_pay"))
+                return read_auto_pay(m, s);
         return -ENOENT;
 }
 
@@ -62,8 +75,8 @@ static int read_relays(sd_bus_message *m, Submission *s) {
         r = sd_bus_message_read_strv(m, &s->relays);
         if (r < 0)
                 return r;
-        s->order.relays = (const char *const *) s->relays;
-        s->order.n_relays = strv_length(s->relays);
+        s->purchase.job.relays = (const char *const *) s->relays;
+        s->purchase.job.n_relays = strv_length(s->relays);
         return sd_bus_message_exit_container(m);
 }
 
@@ -89,7 +102,7 @@ static int read_options(sd_bus_message *m, Submission *s, sd_bus_error *error) {
 }
 
 static int check_submission(const Submission *s, sd_bus_error *error) {
-        const JobOrder *o = &s->order;
+        const JobOrder *o = &s->purchase.job;
 
         if (!job_kind_is_request(o->kind))
                 return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
@@ -99,6 +112,11 @@ static int check_submission(const Submission *s, sd_bus_error *error) {
                 return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
                                 "The input has %zu bytes; relays take at most %d.",
                                 strlen(o->input), INPUT_MAX);
+        if (s->purchase.max_msat < -1 || o->bid_msat < -1)
+                return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT, "An amount is negative.");
+        if (s->purchase.auto_pay && s->purchase.max_msat < 0)
+                return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT,
+                                "What is paid without asking needs a limit, \"max\".");
         if (s->timeout == 0 || s->timeout > TIMEOUT_MAX)
                 return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
                                 "The time-out is 1 to %d seconds.", TIMEOUT_MAX);
@@ -114,9 +132,10 @@ static int method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        s.order.bid_msat = -1;
-        s.order.params = s.params;
-        r = sd_bus_message_read(m, "qss", &s.order.kind, &s.order.input, &s.order.input_type);
+        s.purchase.job.bid_msat = s.purchase.max_msat = -1;
+        s.purchase.job.params = s.params;
+        r = sd_bus_message_read(m, "qss", &s.purchase.job.kind, &s.purchase.job.input,
+                        &s.purchase.job.input_type);
         if (r >= 0)
                 r = read_params(m, &s, error);
         if (r >= 0)
@@ -125,26 +144,46 @@ static int method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 r = check_submission(&s, error);
         if (r < 0)
                 return r;
-        return order_new(h, &s.order, s.timeout * SEC, m, error);
+        s.purchase.timeout = s.timeout * SEC;
+        return order_new(h, &s.purchase, m, error);
 }
 
-static int method_result(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Host *h = userdata;
-        const char *id;
-        Order *o;
+static int read_job(
+                sd_bus_message *m, Host *h, Order **ret, const char **ret_id, sd_bus_error *error) {
         int r;
 
         r = bus_authorize(service_server(h->service), m, ACTION_SUBMIT, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = sd_bus_message_read(m, "s", &id);
+        r = sd_bus_message_read(m, "s", ret_id);
         if (r < 0)
                 return r;
-        o = order_find(h, id);
-        if (!o)
-                return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_JOB,
-                                "No job \"%s\" was bought since pylon-host was started.", id);
-        return order_wait(o, m, error);
+        *ret = order_find(h, *ret_id);
+        return 0;
+}
+
+static int method_result(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Host *h = userdata;
+        Order *o = NULL;
+        const char *id;
+        int r;
+
+        r = read_job(m, h, &o, &id, error);
+        if (r != 0)
+                return r;
+        return o ? order_wait(o, m, error) : order_recall(h, id, true, m, error);
+}
+
+static int method_look(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Host *h = userdata;
+        Order *o = NULL;
+        const char *id;
+        int r;
+
+        r = read_job(m, h, &o, &id, error);
+        if (r != 0)
+                return r;
+        return o ? order_look(o, m) : order_recall(h, id, false, m, error);
 }
 
 /* The wish is on disk before anybody hears of it. */
@@ -231,6 +270,10 @@ static const sd_bus_vtable host_vtable[] = {
                         SD_BUS_ARGS("s", job),
                         SD_BUS_RESULT("s", status, "s", provider, "s", result, "s", message),
                         method_result, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Look",
+                        SD_BUS_ARGS("s", job),
+                        SD_BUS_RESULT("s", status, "s", provider, "s", result, "s", message),
+                        method_look, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Progress", SD_BUS_ARGS("s", job, "s", status, "s", text), 0),
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Purchases", "u", property_purchases, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -28,7 +28,7 @@ static void on_wish(int error, const char *reason, const char *value, void *user
 
 int host_new(Service *s, Host **ret) {
         _cleanup_(host_freep) Host *h = NULL;
-        _cleanup_free_ char *relay = NULL, *signer = NULL, *store = NULL;
+        _cleanup_free_ char *relay = NULL, *signer = NULL, *store = NULL, *wallet = NULL;
         int r;
 
         h = new0(Host, 1);
@@ -41,11 +41,16 @@ int host_new(Service *s, Host **ret) {
         if (r >= 0)
                 r = service_socket(s, "store", &store);
         if (r >= 0)
-                r = market_new(service_event(s), relay, signer, BUYER_KEY, &h->market);
+                r = service_socket(s, "wallet", &wallet);
+        if (r >= 0)
+                r = market_new(service_event(s), &(MarketSockets){ relay, signer, store, wallet },
+                                BUYER_KEY, service_config(s)->network, &h->market);
         if (r >= 0)
                 r = store_client_new(service_event(s), store, &h->store);
         if (r >= 0)
                 r = store_get_setting(h->store, "host.online", on_wish, h, &h->asking);
+        if (r >= 0)
+                r = orders_resume(h);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(h);
@@ -56,6 +61,10 @@ Host *host_free(Host *h) {
         if (!h)
                 return NULL;
 
+        h->resuming = purchases_call_free(h->resuming);
+        h->retry = sd_event_source_disable_unref(h->retry);
+        while (h->questions)
+                question_free(h->questions);
         while (h->orders)
                 order_free(h->orders);
         store_client_free(h->store);
@@ -64,5 +73,6 @@ Host *host_free(Host *h) {
 }
 
 bool host_busy(Host *h) {
-        return h->online || h->n_open > 0 || store_client_n_waiting(h->store) > 0;
+        return h->online || h->n_open > 0 || h->resuming || h->retry || h->questions ||
+               store_client_n_waiting(h->store) > 0;
 }

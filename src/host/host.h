@@ -5,6 +5,7 @@
 #include "market/purchase.h"
 
 typedef struct Order Order;
+typedef struct Question Question;
 
 typedef struct Host {
         Service *service;
@@ -13,6 +14,12 @@ typedef struct Host {
         Market *market;
         Order *orders;
         size_t n_orders, n_open;
+        char last_resumed[HEX32_MAX];
+        bool resumed;            /* all of them are here */
+        PurchasesCall *resuming; /* what a former life has stored is being read */
+        sd_event_source *retry;  /* the store did not answer; it is asked again */
+        Question *questions;     /* for the end of purchases that only the store knows */
+        size_t n_questions;
         bool online;
 } Host;
 

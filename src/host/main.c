@@ -1,4 +1,6 @@
 /* pylon-host: buys for the owner of this machine; its agents come later. */
+#include <stdio.h>
+
 #include "basic/crypt.h"
 #include "basic/log.h"
 #include "bus/names.h"
@@ -24,6 +26,14 @@ static void *stop(void *object) {
         return host_free(object);
 }
 
+/* For the crash tests: a state that is added to the table is tested from that day. */
+static int list_states(void) {
+        for (PurchaseState s = 0; s < _PURCHASE_STATE_MAX; s++)
+                if (purchase_state_is_durable(s))
+                        (void) printf("%s\n", purchase_state_name(s));
+        return EXIT_SUCCESS;
+}
+
 int main(int argc, char *argv[]) {
         static const ServiceClass class = {
                 .name = "host",
@@ -35,6 +45,8 @@ int main(int argc, char *argv[]) {
                 .free = stop,
         };
 
+        if (argc == 2 && streq(argv[1], "--list-states"))
+                return list_states();
         if (crypt_setup() < 0) {
                 log_error("The cryptographic library does not work.");
                 return EXIT_FAILURE;

@@ -76,11 +76,11 @@ static Verdict is_there_room(const JobRequest *r, const Limits *l) {
 }
 
 static Verdict is_it_worth_it(const JobRequest *r, const Limits *l) {
-        if (l->price_msat == 0)
+        if (l->price_msat == 0 || l->known)
                 return VERDICT_ACCEPTED;
         if (!l->wallet)
                 return VERDICT_NO_WALLET;
-        if (r->bid_msat >= 0 && r->bid_msat < l->price_msat)
+        if (!l->any_bid && r->bid_msat >= 0 && r->bid_msat < l->price_msat)
                 return VERDICT_TOO_CHEAP;
         return VERDICT_ACCEPTED;
 }

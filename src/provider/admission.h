@@ -15,6 +15,7 @@ typedef struct Limits {
         bool open; /* new jobs are taken */
         bool wallet;
         int64_t price_msat; /* 0: free */
+        bool any_bid;       /* a low bid is no reason to refuse */
         int64_t age_max;    /* seconds; INT64_MAX for a job that was accepted before a restart */
         size_t queue_max, unpaid_max, per_customer_max;
         uint64_t per_customer_bytes_max;

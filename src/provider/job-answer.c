@@ -1,6 +1,6 @@
 /* The result: made of what the backend wrote, encrypted where the request was, and signed. */
 #include "answer.h"
-#include "job.h"
+#include "job-pay.h"
 #include "provider.h"
 
 static void on_signed(int error, _unused_ const char *name, const char *reason,
@@ -19,7 +19,7 @@ static void on_signed(int error, _unused_ const char *name, const char *reason,
         job->result = event_ref(results[0].event);
         job->work = work_free(job->work);
         job_drop_task(job); /* until a relay has taken the result may be long */
-        flow_drive(&job->flow, flow_go(JOB_PUBLISHING));
+        flow_drive(&job->flow, flow_go((int) job_after_work(job)));
 }
 
 /* What is not a model's answer is as the backend wrote it. */

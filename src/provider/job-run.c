@@ -2,7 +2,7 @@
 #include "answer.h"
 #include "basic/log.h"
 #include "basic/text.h"
-#include "job.h"
+#include "job-pay.h"
 #include "provider.h"
 
 #define BREAKDOWNS_MAX 1    /* of the backend; then the job has failed */
@@ -16,6 +16,7 @@ static void on_work_done(int error, const char *reason, const char *content, siz
         Step s;
 
         job_note_usage(job, usage);
+        job_measure(job, usage);
         if (error == -ECONNRESET && job->n_breakdowns++ < BREAKDOWNS_MAX)
                 s = job_work(job); /* it keeps its slot */
         else if (error < 0)

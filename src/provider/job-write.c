@@ -4,7 +4,7 @@
 
 #include "basic/fault.h"
 #include "basic/log.h"
-#include "job.h"
+#include "job-pay.h"
 #include "provider.h"
 
 #define WRITES_MAX 3 /* of a job that is not on disk yet; then it is refused */
@@ -29,6 +29,8 @@ static void job_recorded(Job *job, int error) {
         }
         if (job->seq > 0 && error >= 0)
                 provider_finish(job->provider, TAKE(job->seq, 0));
+        if (error >= 0)
+                job_note_payment(job);
         flow_recorded(&job->flow, error);
 }
 
@@ -77,7 +79,7 @@ static void on_added(int verdict, const char *text, void *userdata) {
                 log_warning("Job %.12s could not be stored: %s.", job_id(job), text);
                 job->verdict = VERDICT_TROUBLE;
         }
-        if (verdict == 1 && !streq(text, job_state_name(JOB_QUEUED)) && !job->stored) {
+        if (verdict == 1 && !streq(text, flow_state_name(&job->flow)) && !job->stored) {
                 job->verdict = VERDICT_DUPLICATE;
                 flow_drive(&job->flow, flow_go(JOB_REFUSED));
         }
@@ -99,9 +101,19 @@ static int job_add(Job *job) {
         return store_add_job(job->provider->store, &row, on_added, job, &job->store_call);
 }
 
+static bool is_end(JobState s) {
+        return s == JOB_FAILED || s == JOB_EXPIRED || s == JOB_CANCELLED;
+}
+
 static void on_moved(int verdict, const char *text, void *userdata) {
         Job *job = userdata;
 
+        if (verdict == -EBUSY && is_end((JobState) job->flow.state)) {
+                /* It was paid in this very moment: it is taken up again, as the store has it. */
+                job->provider->reread = true;
+                job_recorded(job, verdict);
+                return;
+        }
         if (verdict < 0 && write_again(job, verdict))
                 return;
         /* -EALREADY: it has ended in an earlier life; the store never takes that back. */
@@ -111,14 +123,34 @@ static void on_moved(int verdict, const char *text, void *userdata) {
         job_recorded(job, MIN(verdict, 0));
 }
 
+/* Completed: if that is lost, it is published once more, and taken at once. Queued: that it is paid
+ * is in the books. */
+static bool may_be_lazy(const Job *job) {
+        JobState s = (JobState) job->flow.state;
+
+        if (s == JOB_COMPLETED)
+                return job->flow.from != JOB_OWED;
+        return s == JOB_QUEUED && job->pay.paid && !job->pay.delivered_late;
+}
+
+static const char *move_error(const Job *job) {
+        JobState s = (JobState) job->flow.state;
+
+        if (job->pay.refunded)
+                return _("It was paid back.");
+        return s == JOB_FAILED || s == JOB_OWED || s == JOB_EXPIRED ? job_reason(job) : NULL;
+}
+
 static int job_move(Job *job) {
         JobState s = (JobState) job->flow.state;
         const StoreMove move = {
                 .id = job_id(job),
                 .state = job_state_name(s),
-                .result = s == JOB_PUBLISHING ? event_json(job->result, NULL) : NULL,
-                .error = s == JOB_FAILED ? job_reason(job) : NULL,
-                .lazy = s == JOB_COMPLETED, /* lost, it is published once more, and taken at once */
+                .result = job->result && (s == JOB_PUBLISHING || s == JOB_UNPAID)
+                                          ? event_json(job->result, NULL)
+                                          : NULL,
+                .error = move_error(job),
+                .lazy = may_be_lazy(job),
         };
 
         return store_move_job(job->provider->store, &move, on_moved, job, &job->store_call);
@@ -126,7 +158,9 @@ static int job_move(Job *job) {
 
 static int job_write(Job *job) {
         job->n_writes++;
-        return job->flow.state == JOB_QUEUED ? job_add(job) : job_move(job);
+        if (job->flow.state == JOB_QUEUED && !(job->stored && job->price_msat > 0))
+                return job_add(job);
+        return job->flow.state == JOB_UNPAID && !job->stored ? job_add(job) : job_move(job);
 }
 
 int job_record(Flow *f) {
@@ -136,7 +170,7 @@ int job_record(Flow *f) {
         r = job_fault(job, "before");
         if (r < 0)
                 return r;
-        if (f->state != JOB_QUEUED && !job->stored)
+        if (f->state != JOB_QUEUED && f->state != JOB_UNPAID && !job->stored)
                 return 1; /* what was never written needs no end */
         return job_write(job);
 }

@@ -7,14 +7,17 @@
  *
  *   received    Encrypted requests are opened by pylon-signer. admission.c, which is pure, and the
  *               backend's check() come to a verdict (verdict.c).
- *   priced      Free jobs go on; for the others there is no wallet yet.
- *   queued      On disk in pylon-store, under the request's event id: only now the relay hears that
- *               it may forget the event, and a second delivery stops here. Inputs that are
- * elsewhere are fetched (job-input.c), then the job waits for its turn. running     The customer
- * hears "processing", the backend works (job-run.c). Nothing is written: after a crash the job is
- * queued and runs again. publishing  The signed result is on disk with its event, so that whatever
- * happens now, the same event is published and the job never runs again (job-publish.c). completed
- * A relay has taken the result.
+ *   priced      What it costs (pricing.c), and whether it is paid before the work or after it.
+ *   unpaid      On disk, then the wallet makes an invoice, then the customer hears
+ * "payment-required" (job-pay.c). That it is paid says the wallet. queued      On disk in
+ * pylon-store, under the request's event id: only now the relay hears that it may forget the event,
+ * and a second delivery stops here. Inputs that are elsewhere are fetched (job-input.c), then the
+ * job waits for its turn. running     The customer hears "processing", the backend works
+ * (job-run.c). Nothing is written: after a crash the job is queued and runs again. What is paid
+ * after the work becomes unpaid now, with its result. publishing  The signed result is on disk with
+ * its event, so that whatever happens now, the same event is published and the job never runs again
+ * (job-publish.c). completed   A relay has taken the result. owed        It was paid and cannot be
+ * done: the money goes back, or the owner decides (job-owe.c).
  *
  * Who answers what: store_…() pylon-store, signer_…() pylon-signer, relay_…() pylon-relay; each
  * gathers what is asked in one turn of the event loop and sends it as one message. */
@@ -25,11 +28,10 @@
 #include "answer-relays.h"
 #include "basic/log.h"
 #include "basic/text.h"
+#include "job-pay.h"
 #include "provider.h"
 
 static Step job_receive(Flow *f);
-static Step job_price(Flow *f);
-static Step job_await_payment(Flow *f);
 static Step job_await_turn(Flow *f);
 static Step job_refuse(Flow *f);
 static Step job_tell_failure(Flow *f);
@@ -40,18 +42,19 @@ static Step job_tell_drop(Flow *f);
 /* clang-format off */
 static const FlowState job_states[_JOB_STATE_MAX] = {
         /*                   name          enter              deadline       late            fails           next                                            durable */
-        [JOB_RECEIVED]   = { "received",   job_receive,       MIN_,          JOB_REFUSED,    JOB_REFUSED,    B(JOB_RECEIVED) | B(JOB_PRICED) | B(JOB_FAILED) | B(JOB_EXPIRED), false },
-        [JOB_PRICED]     = { "priced",     job_price,         0,             0,              JOB_REFUSED,    B(JOB_QUEUED) | B(JOB_FAILED),                  false },
-        [JOB_UNPAID]     = { "unpaid",     job_await_payment, 15 * MIN_,     JOB_EXPIRED,    JOB_FAILED,     B(JOB_QUEUED) | B(JOB_CANCELLED),               true  },
-        [JOB_QUEUED]     = { "queued",     job_await_turn,    0,             0,              JOB_FAILED,     B(JOB_RUNNING) | B(JOB_REFUSED) | B(JOB_CANCELLED) | B(JOB_OWED), true },
-        [JOB_RUNNING]    = { "running",    job_run,           5 * MIN_,      JOB_FAILED,     JOB_FAILED,     B(JOB_PUBLISHING) | B(JOB_CANCELLED) | B(JOB_OWED), false },
-        [JOB_PUBLISHING] = { "publishing", job_publish,       PUBLISH_AGAIN, JOB_PUBLISHING, JOB_FAILED,     B(JOB_COMPLETED),                               true  },
-        [JOB_OWED]       = { "owed",       NULL,              0,             0,              JOB_FAILED,     B(JOB_COMPLETED),                               true  },
+        [JOB_RECEIVED]   = { "received",   job_receive,       MIN_,          JOB_REFUSED,    JOB_REFUSED,    B(JOB_RECEIVED) | B(JOB_PRICED) | B(JOB_ENDING),  false },
+        [JOB_PRICED]     = { "priced",     job_price,         0,             0,              JOB_REFUSED,    B(JOB_UNPAID) | B(JOB_QUEUED) | B(JOB_ENDING),    false },
+        [JOB_UNPAID]     = { "unpaid",     job_await_payment, 0,             0,              JOB_ENDING,     B(JOB_RECEIVED) | B(JOB_QUEUED) | B(JOB_PUBLISHING) | B(JOB_REFUSED), true },
+        [JOB_QUEUED]     = { "queued",     job_await_turn,    0,             0,              JOB_ENDING,     B(JOB_RUNNING) | B(JOB_REFUSED),                  true  },
+        [JOB_RUNNING]    = { "running",    job_run,           5 * MIN_,      JOB_ENDING,     JOB_ENDING,     B(JOB_PUBLISHING) | B(JOB_UNPAID),                false },
+        [JOB_PUBLISHING] = { "publishing", job_publish,       PUBLISH_AGAIN, JOB_PUBLISHING, JOB_ENDING,     B(JOB_COMPLETED),                                 true  },
+        [JOB_OWED]       = { "owed",       job_owe,           0,             0,              JOB_OWED,       B(JOB_RECEIVED) | B(JOB_PUBLISHING) | B(JOB_CANCELLED) | B(JOB_COMPLETED), true },
         [JOB_COMPLETED]  = { "completed",  .final = true, .durable = true },
         [JOB_FAILED]     = { "failed",     job_tell_failure,  .final = true, .durable = true },
         [JOB_EXPIRED]    = { "expired",    .final = true, .durable = true },
-        [JOB_CANCELLED]  = { "cancelled",  job_tell_drop,    .final = true, .durable = true },
+        [JOB_CANCELLED]  = { "cancelled",  job_tell_drop,     .final = true, .durable = true },
         [JOB_REFUSED]    = { "refused",    job_refuse,        .final = true },
+        [JOB_ENDING]     = { "ending",     job_end,           0,             0,              JOB_FAILED,     B(JOB_OWED) | B(JOB_REFUSED) | B(JOB_EXPIRED) | B(JOB_CANCELLED), false },
 };
 /* clang-format on */
 
@@ -87,10 +90,11 @@ const char *job_id(const Job *job) {
 
 /* ---- received: open it, decide */
 
-static Step job_turn_away(const Job *job) {
+Step job_turn_away(Job *job) {
         if (!job->stored)
                 return flow_go(JOB_REFUSED);
-        return flow_go(job->verdict == VERDICT_EXPIRED ? JOB_EXPIRED : JOB_FAILED);
+        job->pay.end = job->verdict == VERDICT_EXPIRED ? JOB_EXPIRED : JOB_FAILED;
+        return flow_go(JOB_ENDING);
 }
 
 static void on_opened(int error, _unused_ const char *name, _unused_ const char *reason,
@@ -173,7 +177,7 @@ static Step job_receive(Flow *f) {
         return job->verdict == VERDICT_ACCEPTED ? flow_go(JOB_PRICED) : job_turn_away(job);
 }
 
-/* ---- priced, unpaid */
+/* ---- counted */
 
 static size_t job_size(const Job *job) {
         size_t size;
@@ -189,7 +193,7 @@ static void job_count_unpaid(Job *job, bool unpaid) {
 }
 
 /* Among its customer's jobs, and among all; once. */
-static int job_count(Job *job) {
+int job_count(Job *job) {
         int r = 0;
 
         if (!job->customer)
@@ -199,24 +203,6 @@ static int job_count(Job *job) {
         if (r >= 0)
                 job_count_unpaid(job, !provider_is_agent(job->provider, job->request));
         return r;
-}
-
-static Step job_price(Flow *f) {
-        Job *job = flow_job(f);
-
-        /* Admission lets no job in that must be paid while there is no wallet. */
-        assert(job->price_msat == 0);
-
-        if (job_count(job) < 0) {
-                job->verdict = VERDICT_TROUBLE;
-                return job_turn_away(job);
-        }
-        return flow_go(JOB_QUEUED);
-}
-
-/* Only a job from a database that a Pylon with a wallet has written gets here. */
-static Step job_await_payment(_unused_ Flow *f) {
-        return flow_wait();
 }
 
 /* ---- queued */
@@ -279,7 +265,9 @@ bool job_cancel(Job *job, uint64_t seq) {
         job_release_slot(job);
         partial_done(&job->partial);
         job->work = work_free(job->work);
-        flow_drive(&job->flow, flow_go(JOB_CANCELLED));
+        job->pay.end = JOB_CANCELLED;
+        flow_drive(&job->flow, flow_fail(&job->flow, -ECANCELED,
+                                               _("The job was cancelled by its customer.")));
         return taken;
 }
 
@@ -294,8 +282,9 @@ int job_drop(Job *job) {
         job_release_slot(job);
         partial_done(&job->partial);
         job->work = work_free(job->work);
-        flow_drive(&job->flow,
-                        flow_go(s != JOB_UNPAID && job->price_msat > 0 ? JOB_OWED : JOB_CANCELLED));
+        job->pay.end = JOB_CANCELLED;
+        flow_drive(&job->flow, flow_fail(&job->flow, -ECANCELED,
+                                               _("This provider's owner cancelled the job.")));
         return 0;
 }
 
@@ -434,6 +423,18 @@ void job_start(Job *job) {
         (void) flow_start(&job->flow, &job_table, job->provider->event, JOB_RECEIVED);
 }
 
+/* What was worked out is paid for, not done again. */
+static void read_held_result(Job *job, const char *result) {
+        const char *amount, *reason;
+
+        if (isempty(result) ||
+                        event_parse_trusted(result, strlen(result), &job->result, &reason) < 0)
+                return;
+        amount = event_tag_value(job->result, "amount");
+        if (!amount || parse_i64(amount, &job->price_msat) < 0)
+                log_debug("The result of job %.12s names no amount.", job_id(job));
+}
+
 /* What ran or waited is decided once more: the configuration may be another one, and what was
  * encrypted must be opened again. */
 void job_resume(Job *job, const char *state, const char *result) {
@@ -448,6 +449,8 @@ void job_resume(Job *job, const char *state, const char *result) {
         if (streq(state, job_state_name(JOB_PUBLISHING)) &&
                         event_parse_trusted(result, strlen(result), &job->result, &reason) >= 0)
                 first = JOB_PUBLISHING;
+        if (first == JOB_UNPAID || first == JOB_OWED)
+                read_held_result(job, result);
         (void) flow_start(&job->flow, &job_table, job->provider->event, first);
 }
 
@@ -478,6 +481,7 @@ Job *job_free(Job *job) {
         job->again = sd_event_source_disable_unref(job->again);
         job->signer_call = signer_call_free(job->signer_call);
         job->publish = relay_publish_free(job->publish);
+        job_pay_done(job);
         job->work = work_free(job->work);
         job_drop_task(job);
         partial_done(&job->partial);

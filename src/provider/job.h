@@ -4,9 +4,10 @@
 #include "answer.h"
 #include "backend.h"
 #include "basic/flow.h"
-#include "client/relay-client.h"
+#include "client/relay-query.h"
 #include "client/signer-client.h"
 #include "client/store-client.h"
+#include "client/wallet-client.h"
 #include "customer.h"
 #include "gather.h"
 #include "partial.h"
@@ -27,8 +28,29 @@ typedef enum JobState {
         JOB_EXPIRED,
         JOB_CANCELLED,
         JOB_REFUSED,
+        JOB_ENDING, /* it is decided how */
         _JOB_STATE_MAX,
 } JobState;
+
+/* What only money has to do with; job-pay.c and job-owe.c. */
+typedef struct JobPay {
+        bool paid;     /* the wallet said so */
+        bool late;     /* after the invoice's end */
+        bool expired;  /* the invoice of an earlier life */
+        bool after;    /* the work is done first */
+        bool noted;    /* the wallet knows that we know */
+        bool dormant;  /* of an earlier life: whether it is paid is being asked */
+        bool resumed;  /* of an earlier life */
+        bool refunded; /* that is why it is cancelled */
+        bool delivered_late;
+        JobState end; /* where a job goes that nobody has paid for; 0: failed */
+        unsigned n_refunds;
+        char *destination; /* of a refund */
+        char *row_state, *row_result;
+        WalletCall *call;
+        RelayQuery *profile; /* the customer's: it may say where to pay back to */
+        sd_event_source *timer;
+} JobPay;
 
 typedef struct Job {
         Flow flow;
@@ -62,7 +84,8 @@ typedef struct Job {
         size_t fetched; /* bytes of them that count */
         usec_t queued_at, started_at, worked_at; /* CLOCK_BOOTTIME; 0: not yet */
         char *backend, *model;                   /* that did the work; NULL */
-        Customer *customer;                      /* NULL: not counted among its jobs */
+        JobPay pay;
+        Customer *customer; /* NULL: not counted among its jobs */
         StoreCall *store_call;
         sd_event_source *rewrite; /* the disk did not take the state; it is asked again then */
         SignerCall *signer_call;
@@ -99,6 +122,8 @@ bool provider_fetch_next(Provider *p); /* false: nobody waits, or there is no ro
 void job_forget_inputs(Job *job);
 void job_drop_task(Job *job); /* after its work */
 void job_enter_queue(Job *job);
+int job_count(Job *job);
+Step job_turn_away(Job *job);
 /* job-story.c: what became of it, once each; `reason` is for people, "". */
 void job_note_verdict(Job *job, const char *reason);
 void job_note_queued(Job *job);

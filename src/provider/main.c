@@ -31,7 +31,7 @@ static void *stop(void *object) {
 }
 
 static int make(ProviderService *s) {
-        _cleanup_free_ char *store = NULL, *signer = NULL, *relay = NULL;
+        _cleanup_free_ char *store = NULL, *signer = NULL, *relay = NULL, *wallet = NULL;
         int r;
 
         r = service_socket(s->service, "store", &store);
@@ -39,10 +39,15 @@ static int make(ProviderService *s) {
                 r = service_socket(s->service, "signer", &signer);
         if (r >= 0)
                 r = service_socket(s->service, "relay", &relay);
+        if (r >= 0)
+                r = service_socket(s->service, "wallet", &wallet);
         if (r < 0)
                 return r;
         return provider_new(service_event(s->service), service_config(s->service),
-                        &(ProviderSockets){ .store = store, .signer = signer, .relay = relay },
+                        &(ProviderSockets){ .store = store,
+                                        .signer = signer,
+                                        .relay = relay,
+                                        .wallet = wallet },
                         on_changed, s, &s->provider);
 }
 

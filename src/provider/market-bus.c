@@ -3,6 +3,7 @@
 #include "bus/authorize.h"
 #include "bus/names.h"
 #include "bus/text.h"
+#include "job-pay.h"
 
 #define ASKED_MAX  32         /* questions to the store at a time */
 #define WATCH_USEC (2 * MIN_) /* who watches says so again in time */
@@ -237,6 +238,32 @@ int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return sd_bus_error_set(error, BUS_ERROR_BUSY,
                                 "The job is too far: its result is on the way, or it is owed.");
+        return sd_bus_reply_method_return(m, "s", id);
+}
+
+/* "": it was delivered by other means. */
+int method_settle(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *prefix, *destination;
+        ProviderService *s = userdata;
+        char id[HEX32_MAX];
+        Job *job = NULL;
+        int r;
+
+        r = bus_authorize(service_server(s->service), m, ACTION_MANAGE, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = sd_bus_message_read(m, "ss", &prefix, &destination);
+        if (r >= 0)
+                r = find_job(s->provider, prefix, &job, error);
+        if (r < 0)
+                return r;
+
+        memcpy(id, job_id(job), sizeof(id));
+        r = job_settle(job, *destination ? destination : NULL);
+        if (r == -EBUSY)
+                return sd_bus_error_set(error, BUS_ERROR_BUSY, "It is being paid back just now.");
+        if (r < 0)
+                return sd_bus_error_set(error, BUS_ERROR_NO_SUCH_JOB, "The job is not owed.");
         return sd_bus_reply_method_return(m, "s", id);
 }
 

@@ -9,6 +9,7 @@ int method_why(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_story(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_queue(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_settle(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_announce(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_watch(sd_bus_message *m, void *userdata, sd_bus_error *error);
 

@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "basic/text.h"
 #include "bus/names.h"
+#include "job-pay.h"
 #include "provider.h"
 
 #define PAGE         256
@@ -132,6 +133,14 @@ static int subscribe(Provider *p) {
                         (const char *const[]){ requests.data, deletions.data, ours, NULL }, NULL);
 }
 
+void provider_go_on(Provider *p) {
+        go_on(p);
+}
+
+void provider_try_again(Provider *p, const char *what, const char *reason) {
+        retry_later(p, what, reason);
+}
+
 void provider_announce(Provider *p) {
         announce(p, true);
 }
@@ -172,7 +181,18 @@ static void resume(Provider *p, const StoreJob *row) {
                 return;
         }
         (void) TAKE_PTR(request);
-        job_resume(job, row->state, row->result);
+        job->price_msat = row->price_msat;
+        if (row->price_msat == 0) {
+                job_resume(job, row->state, row->result);
+                return;
+        }
+
+        /* Whether it is paid has to be known before anything is done with it. */
+        job->pay.dormant = true;
+        job->pay.row_state = strdup(row->state);
+        job->pay.row_result = strdup(row->result);
+        if (!job->pay.row_state || !job->pay.row_result)
+                (void) job_free(job);
 }
 
 static void on_open_jobs(
@@ -189,7 +209,8 @@ static void on_open_jobs(
         if (n > 0)
                 (void) snprintf(p->last_loaded, sizeof(p->last_loaded), "%s", jobs[n - 1].id);
         p->loaded = n == 0;
-        go_on(p);
+        if (payments_ask(p) <= 0)
+                go_on(p);
 }
 
 static void on_public_key(int error, const char *name, const char *reason,
@@ -249,10 +270,22 @@ static void on_looked(RouterLook *look) {
         go_on(p);
 }
 
+/* Somebody who wants to be paid and cannot be would only disappoint. */
+static bool cannot_be_paid(Provider *p) {
+        if (!p->config->require_payment || pricing_has_wallet(p->config))
+                return false;
+
+        log_error("Jobs have to be paid here, and there is no wallet: set [wallet] driver, or require_payment = false.");
+        p->going_online = false;
+        tell_trouble(p, "Jobs have to be paid here, and there is no wallet",
+                        "set [wallet] driver, or require_payment = false");
+        return true;
+}
+
 static void go_on(Provider *p) {
         int r = 0;
 
-        if (!p->going_online)
+        if (!p->going_online || (p->wished && cannot_be_paid(p)))
                 return;
         if (!p->wished)
                 r = store_get_setting(p->store, PROVIDER_WISH, on_wish, p, &p->store_call);

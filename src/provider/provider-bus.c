@@ -219,6 +219,7 @@ static const sd_bus_vtable provider_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Backends", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssu)", backends), method_backends, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Queue", SD_BUS_ARGS("u", limit), SD_BUS_RESULT("a(sqsssux)", jobs), method_queue, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", id), method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Settle", SD_BUS_ARGS("s", id, "s", destination), SD_BUS_RESULT("s", id), method_settle, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Why", SD_BUS_ARGS("x", since), SD_BUS_RESULT("a(sqst)", counts, "a(qut)", bids, "a{sv}", facts), method_why, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Story", SD_BUS_ARGS("s", id), SD_BUS_RESULT("a{sv}", request), method_story, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Announce", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_announce, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -3,6 +3,7 @@
 #include "basic/log.h"
 #include "infer.h"
 #include "intake.h"
+#include "job-pay.h"
 
 #define JOBS_MAX       (4 << 20)
 #define RUNS_IN_A_TURN 256
@@ -61,7 +62,15 @@ Backend *provider_backend(Provider *p, uint16_t kind) {
         return NULL;
 }
 
+/* Our own agents pay nothing. */
+JobPrice provider_price(const Provider *p, const JobRequest *r) {
+        if (provider_is_agent(p, r))
+                return (JobPrice){ 0 };
+        return pricing_quote(&p->pricing, p->config, r, provider_now(p), NULL);
+}
+
 Limits provider_limits(const Provider *p, const JobRequest *r) {
+        const JobPrice price = provider_price(p, r);
         const Customer *customer = customers_get(&p->customers, event_pubkey_hex(r->event));
         const Config *c = p->config;
         const uint64_t unpaid_max = (uint64_t) c->provider.queue_max * c->provider.unpaid_share;
@@ -71,7 +80,9 @@ Limits provider_limits(const Provider *p, const JobRequest *r) {
                 .kinds = p->kinds,
                 .n_kinds = p->n_kinds,
                 .open = p->state == PROVIDER_ONLINE,
-                .price_msat = c->require_payment ? MAX(c->min_price_msats, INT64_C(1)) : 0,
+                .wallet = pricing_has_wallet(c),
+                .price_msat = price.free_once ? 0 : price.msat,
+                .any_bid = price.any_bid,
                 .age_max = (int64_t) (c->provider.accept_age / SEC),
                 .queue_max = c->provider.queue_max,
                 /* Where nobody pays there is nobody to keep room for. */
@@ -147,6 +158,8 @@ static bool is_settled(Provider *p) {
         MAP_FOREACH (job, &p->jobs) {
                 JobState s = (JobState) job->flow.state;
 
+                if (job->pay.dormant)
+                        continue;
                 if (job->flow.recording || s == JOB_RECEIVED || s == JOB_RUNNING || job->publish)
                         return false;
                 if (s == JOB_QUEUED && p->run_queue)
@@ -171,6 +184,10 @@ static int on_turn(_unused_ sd_event_source *s, void *userdata) {
         if (n == RUNS_IN_A_TURN)
                 provider_want_turn(p);
 
+        if (p->reread && p->loaded && p->state == PROVIDER_ONLINE && !p->going_online) {
+                p->reread = false;
+                provider_read_again(p);
+        }
         if (p->state == PROVIDER_DRAINING && is_settled(p))
                 provider_end_drain(p);
         return 0;
@@ -274,6 +291,8 @@ static int open_clients(Provider *p, const ProviderSockets *sockets) {
                 r = signer_client_new(p->event, sockets->signer, &p->signer);
         if (r >= 0)
                 r = relay_client_new(p->event, sockets->relay, &intake_handler, p, &p->relay);
+        if (r >= 0)
+                r = wallet_client_new(p->event, sockets->wallet, &payments_handler, p, &p->wallet);
         if (r < 0)
                 return r;
 
@@ -301,6 +320,7 @@ int provider_new(sd_event *event, const Config *config, const ProviderSockets *s
         p->started_at = (usec_t) provider_now(p) * SEC;
         map_init(&p->jobs, JOBS_MAX);
         map_init(&p->results, JOBS_MAX);
+        pricing_init(&p->pricing);
         customers_init(&p->customers, JOBS_MAX);
         pace_init(&p->pace, PACES_MAX);
         durations_init(&p->durations);
@@ -345,6 +365,8 @@ Provider *provider_free(Provider *p) {
         tally_done(&p->tally);
         p->store_call = store_call_free(p->store_call);
         p->signer_call = signer_call_free(p->signer_call);
+        p->wallet_call = wallet_call_free(p->wallet_call);
+        p->wallet = wallet_client_free(p->wallet);
         p->store = store_client_free(p->store);
         p->signer = signer_client_free(p->signer);
         p->relay = relay_client_free(p->relay);
@@ -352,6 +374,7 @@ Provider *provider_free(Provider *p) {
                 p->backends[i]->class->close(p->backends[i]);
         map_done(&p->jobs);
         map_done(&p->results);
+        pricing_done(&p->pricing);
         customers_done(&p->customers);
         pace_done(&p->pace);
         durations_done(&p->durations);

@@ -6,6 +6,7 @@
 #include "feedback.h"
 #include "inbox.h"
 #include "job.h"
+#include "pricing.h"
 #include "router.h"
 #include "tally.h"
 
@@ -28,6 +29,7 @@ struct Provider {
         StoreClient *store;
         SignerClient *signer;
         RelayClient *relay;
+        WalletClient *wallet;
         Http *http;                                    /* for inputs of strangers */
         void (*changed)(Provider *p, void *userdata);  /* the state */
         void (*moved)(const Job *job, void *userdata); /* to another state; NULL */
@@ -66,6 +68,8 @@ struct Provider {
         Pace pace;
         Tally tally;
         Durations durations;
+        Pricing pricing;
+        bool reread;     /* the store has jobs that are open again */
         size_t n_unpaid; /* open jobs that nobody has paid for */
         KeySet agents, allow, deny;
         Inbox inbox;
@@ -79,10 +83,11 @@ struct Provider {
         usec_t retry_usec;
         StoreCall *store_call;
         SignerCall *signer_call;
+        WalletCall *wallet_call;
 };
 
 typedef struct ProviderSockets {
-        const char *store, *signer, *relay;
+        const char *store, *signer, *relay, *wallet;
 } ProviderSockets;
 
 /* changed() may be called from within every function but this. */
@@ -111,6 +116,10 @@ void provider_come_online(Provider *p); /* again where the configuration is anot
 void provider_end_drain(Provider *p);   /* nothing runs any more */
 void provider_announce(Provider *p);    /* what it is now; while it is online */
 
+void provider_go_on(Provider *p); /* with coming online */
+void provider_try_again(Provider *p, const char *what, const char *reason);
+
+JobPrice provider_price(const Provider *p, const JobRequest *r);
 Backend *provider_backend(Provider *p, uint16_t kind);
 Limits provider_limits(const Provider *p, const JobRequest *r);
 bool provider_is_agent(const Provider *p, const JobRequest *r);

@@ -24,6 +24,9 @@ typedef struct Asked {
                 relay_query_done_t found;
                 signer_done_t sign;
                 relay_published_t published;
+                wallet_invoice_done_t invoice;
+                wallet_job_payments_done_t payments;
+                wallet_paid_done_t paid;
         } done;
         void *userdata;
         void **handle;
@@ -38,6 +41,10 @@ static struct World {
         Keypair *ours, *customer;
         Provider *provider;
         RelayHandler handler;
+        WalletHandler wallet;
+        void *wallet_userdata;
+        int wallet_error; /* of the next one who asks for an invoice */
+        const char *payment, *stage, *refund;
         void *handler_userdata;
         Asked asked[ASKED_MAX];
         size_t n_asked;
@@ -279,6 +286,88 @@ int signer_encrypt(_unused_ SignerClient *c, _unused_ const char *key, const Sig
                 _unused_ size_t n, signer_done_t done, void *userdata, SignerCall **ret) {
         trail("encrypt %s\n", texts[0].scheme);
         ask(answer_encrypt, userdata, ret)->done.sign = done;
+        return 0;
+}
+
+/* ---- the wallet */
+
+static void answer_invoice(Asked *a) {
+        static const WalletInvoice invoice = {
+                .hash = "ab",
+                .bolt11 = "lnbcrt1",
+                .expires_at = INT64_C(1) << 40,
+        };
+        int error = TAKE(world.wallet_error, 0);
+
+        a->done.invoice(error, error < 0 ? "the wallet is ill" : NULL, &invoice, a->userdata);
+}
+
+static void answer_payments(Asked *a) {
+        const WalletJobPayment payment = {
+                .job_id = a->what,
+                .stage = world.stage ?: "pre",
+                .received_msat = 1000,
+                .status = world.payment,
+        };
+
+        a->done.payments(0, NULL, &payment, world.payment ? 1 : 0, a->userdata);
+}
+
+static void answer_paid(Asked *a) {
+        a->done.paid(0, NULL,
+                        &(WalletPaid){
+                                        .state = world.refund ?: "settled",
+                                        .hash = "",
+                                        .preimage = "",
+                                        .reason = "",
+                        },
+                        a->userdata);
+}
+
+int wallet_client_new(_unused_ sd_event *event, _unused_ const char *socket_path,
+                const WalletHandler *handler, void *userdata, _unused_ WalletClient **ret) {
+        world.wallet = *handler;
+        world.wallet_userdata = userdata;
+        return 0;
+}
+
+WalletClient *wallet_client_free(_unused_ WalletClient *c) {
+        return NULL;
+}
+
+WalletCall *wallet_call_free(WalletCall *call) {
+        return let_go(call);
+}
+
+void wallet_client_listen(_unused_ WalletClient *c) {
+        trail("listen\n");
+}
+
+void wallet_client_noted(_unused_ WalletClient *c, _unused_ const char *job_id) {
+        trail("noted\n");
+}
+
+int wallet_invoice(_unused_ WalletClient *c, const WalletAsk *ask_for, wallet_invoice_done_t done,
+                void *userdata, WalletCall **ret) {
+        trail("invoice %s %lld\n", ask_for->stage, (long long) ask_for->amount_msat);
+        ask(answer_invoice, userdata, ret)->done.invoice = done;
+        return 0;
+}
+
+int wallet_job_payments(_unused_ WalletClient *c, const char *const *job_ids, size_t n,
+                wallet_job_payments_done_t done, void *userdata, WalletCall **ret) {
+        Asked *a = ask(answer_payments, userdata, ret);
+
+        trail("payments %zu\n", n);
+        a->done.payments = done;
+        (void) snprintf(a->what, sizeof(a->what), "%s", job_ids[0]);
+        return 0;
+}
+
+int wallet_refund(_unused_ WalletClient *c, _unused_ const char *job_id, const char *destination,
+                wallet_paid_done_t done, void *userdata, WalletCall **ret) {
+        trail("refund to %s\n", destination);
+        ask(answer_paid, userdata, ret)->done.paid = done;
         return 0;
 }
 

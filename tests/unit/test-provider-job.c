@@ -74,7 +74,8 @@ static const Event *published(uint16_t kind) {
 }
 
 static int setup(_unused_ void **state) {
-        static char relay[] = "wss://relay.example.com", name[] = "Pylon", none[] = "";
+        static char relay[] = "wss://relay.example.com", name[] = "Pylon", none[] = "",
+                    no_wallet[] = "none";
         static char *relays[] = { relay, NULL };
         const uint8_t ours[32] = { [31] = 1 }, customer[32] = { [31] = 2 };
 
@@ -94,6 +95,7 @@ static int setup(_unused_ void **state) {
                                 .accept_age = 15 * MIN_,
                                 .drain_timeout = 30 * SEC,
                         },
+                        .wallet = { .driver = no_wallet },
                         .pow = { .max_bits = 28, .workers = 1 },
                 },
                 .wish = "",
@@ -282,9 +284,9 @@ static void what_is_refused_is_told_and_not_stored(_unused_ void **state) {
 static void without_a_wallet_a_job_that_must_be_paid_is_refused(_unused_ void **state) {
         _cleanup_(event_unrefp) Event *e = NULL;
 
-        world.config.require_payment = true;
-        world.config.min_price_msats = 1000;
         go_online();
+        world.config.require_payment = true; /* from now on: it would not go online like this */
+        world.config.min_price_msats = 1000;
         e = request("8", NULL, NULL);
         deliver(1, e);
         go_on_until_quiet();

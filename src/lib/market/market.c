@@ -8,11 +8,13 @@ static void on_events(const char *name, const RelayEvent *events, size_t n, void
 
         for (size_t i = 0; i < n; i++) {
                 p = map_get_string(&m->by_subscription, name); /* an answer may have ended it */
-                if (p)
-                        purchase_take(p, events + i);
+                if (!p)
+                        return;
+                purchase_take(p, events + i);
         }
-        if (n > 0)
-                relay_client_acknowledge(m->relay, name, events[n - 1].seq);
+        p = map_get_string(&m->by_subscription, name);
+        if (p && n > 0)
+                purchase_taken(p, events[n - 1].seq);
 }
 
 static void on_outcome(const char *id, const char *relay, RelayVerdict verdict, const char *message,
@@ -31,8 +33,8 @@ static const RelayHandler relay_handler = {
         .outcome = on_outcome,
 };
 
-int market_new(sd_event *event, const char *relay_socket, const char *signer_socket,
-                const char *key, Market **ret) {
+int market_new(sd_event *event, const MarketSockets *sockets, const char *key, Network network,
+                Market **ret) {
         _cleanup_(market_freep) Market *m = NULL;
         int r;
 
@@ -40,15 +42,19 @@ int market_new(sd_event *event, const char *relay_socket, const char *signer_soc
         if (!m)
                 return -ENOMEM;
         m->event = sd_event_ref(event);
+        m->network = network;
         map_init(&m->by_id, MARKET_PURCHASES_MAX);
         map_init(&m->by_subscription, MARKET_PURCHASES_MAX);
         m->key = strdup(key);
         if (!m->key)
                 return -ENOMEM;
-        r = relay_client_new(event, relay_socket, &relay_handler, m, &m->relay);
-        if (r < 0)
-                return r;
-        r = signer_client_new(event, signer_socket, &m->signer);
+        r = relay_client_new(event, sockets->relay, &relay_handler, m, &m->relay);
+        if (r >= 0)
+                r = signer_client_new(event, sockets->signer, &m->signer);
+        if (r >= 0)
+                r = purchases_client_new(event, sockets->store, &m->purchases);
+        if (r >= 0)
+                r = wallet_client_new(event, sockets->wallet, NULL, NULL, &m->wallet);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
@@ -59,15 +65,21 @@ Market *market_free(Market *m) {
         if (!m)
                 return NULL;
 
-        relay_client_free(m->relay);
-        signer_client_free(m->signer);
+        m->relay = relay_client_free(m->relay);
+        m->signer = signer_client_free(m->signer);
+        m->purchases = purchases_client_free(m->purchases);
+        m->wallet = wallet_client_free(m->wallet);
         map_done(&m->by_id);
         map_done(&m->by_subscription);
         free(m->key);
-        sd_event_unref(m->event);
+        m->event = sd_event_unref(m->event);
         return mfree(m);
 }
 
 size_t market_n_purchases(const Market *m) {
         return map_size(&m->by_id);
+}
+
+PurchasesClient *market_purchases(const Market *m) {
+        return m->purchases;
 }

@@ -1,8 +1,10 @@
 #pragma once
-/* Market: one buyer. It owns the connections to relay and signer that all its purchases share, and
- * hands each purchase the answers to its request. */
+/* Market: one buyer. It owns the connections to relay, signer, store and wallet that all its
+ * purchases share, and hands each purchase the answers to its request. */
 #include <systemd/sd-event.h>
 
+#include "basic/config.h"
+#include "client/purchases-client.h"
 #include "client/relay-client.h"
 #include "client/signer-client.h"
 
@@ -11,9 +13,15 @@ typedef struct Purchase Purchase;
 
 #define MARKET_PURCHASES_MAX 256
 
-int market_new(sd_event *event, const char *relay_socket, const char *signer_socket,
-                const char *key, Market **ret);
+typedef struct MarketSockets {
+        const char *relay, *signer, *store, *wallet;
+} MarketSockets;
+
+int market_new(sd_event *event, const MarketSockets *sockets, const char *key, Network network,
+                Market **ret);
 Market *market_free(Market *m); /* after its purchases */
 DEFINE_CLEANUP(Market, market_free)
 
 size_t market_n_purchases(const Market *m);
+/* For those who take up what a former life has stored. */
+PurchasesClient *market_purchases(const Market *m);
