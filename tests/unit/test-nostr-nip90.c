@@ -332,6 +332,78 @@ static void an_order_is_a_request(_unused_ void **state) {
         assert_true(job_request_is_for(r, HEX));
 }
 
+static void answers_say_what_they_are_and_when_they_may_be_forgotten(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = make_event(5050, "[\"i\",\"Hi\",\"text\"]", "");
+        _cleanup_(job_request_freep) JobRequest *r = request_of(e);
+        const JobAnswer a = {
+                .status = JOB_STATUS_PARTIAL,
+                .amount_msat = -1,
+                .content = "Hel",
+                .content_size = 3,
+                .output = "text/plain",
+                .model = "llama",
+                .expires_at = 1700000000,
+        };
+        _cleanup_(draft_freep) Draft *feedback = NULL, *result = NULL;
+        _cleanup_(event_unrefp) Event *told = NULL, *done = NULL;
+
+        assert_int_equal(job_feedback_draft(r, &a, 1, &feedback), 0);
+        told = sign_as(feedback, 6);
+        assert_string_equal(event_tag_value(told, "expiration"), "1700000000");
+        assert_string_equal(event_content(told, NULL), "Hel");
+        assert_null(event_tag_value(told, "model"));
+        assert_int_equal(job_result_draft(r, &a, 1, &result), 0);
+        done = sign_as(result, 6);
+        assert_string_equal(event_tag_value(done, "output"), "text/plain");
+        assert_string_equal(event_tag_value(done, "model"), "llama");
+        assert_string_equal(event_tag_value(done, "i"), "Hi");
+}
+
+static void encrypted_words_are_tags(_unused_ void **state) {
+        static const struct {
+                JobAnswer answer;
+                const char *text;
+        } rows[] = {
+                { { .status = JOB_STATUS_ERROR, .text = "It \"broke\"." },
+                                "[[\"status\",\"error\",\"It \\\"broke\\\".\"]]" },
+                { { .status = JOB_STATUS_PARTIAL, .content = "a\nb", .content_size = 3 },
+                                "[[\"status\",\"partial\"],[\"content\",\"a\\nb\"]]" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_free_ char *text = NULL;
+
+                assert_int_equal(job_feedback_sealed_text(&rows[i].answer, &text), 0);
+                assert_string_equal(text, rows[i].text);
+        }
+}
+
+/* Relays take 64 KiB; what the customer has already is the first to go. */
+static void a_large_answer_leaves_out_what_the_customer_knows(_unused_ void **state) {
+        _cleanup_free_ char *prompt = malloc(30001), *words = malloc(48001), *tags = NULL;
+        _cleanup_(event_unrefp) Event *e = NULL, *done = NULL;
+        _cleanup_(job_request_freep) JobRequest *r = NULL;
+        _cleanup_(draft_freep) Draft *result = NULL;
+        JobAnswer a = { .status = JOB_STATUS_SUCCESS, .amount_msat = -1, .content_size = 48000 };
+        size_t size;
+
+        memset(prompt, 'p', 30000);
+        prompt[30000] = '\0';
+        memset(words, 'w', 48000);
+        words[48000] = '\0';
+        a.content = words;
+        assert_true(asprintf(&tags, "[\"i\",\"%s\",\"text\"]", prompt) > 0);
+        e = make_event(5050, tags, "");
+        r = request_of(e);
+        assert_int_equal(job_result_draft(r, &a, 1, &result), 0);
+        done = sign_as(result, 6);
+        (void) event_json(done, &size);
+        assert_true(size < JOB_ANSWER_MAX);
+        assert_null(event_tag_value(done, "i"));
+        assert_null(event_tag_value(done, "request"));
+        assert_string_equal(event_tag_value(done, "e"), event_id_hex(e));
+}
+
 /* What the 125 real events are. json-c's tree is written into drafts, because only the form
  * matters here; test-nostr-event has checked their ids and signatures. */
 static void real_events_are_classified_sensibly(_unused_ void **state) {
@@ -395,6 +467,9 @@ int main(void) {
                 cmocka_unit_test(other_kinds_ask_for_no_work),
                 cmocka_unit_test(work_to_be_proved_is_an_event_and_a_number_of_bits),
                 cmocka_unit_test(an_order_is_a_request),
+                cmocka_unit_test(answers_say_what_they_are_and_when_they_may_be_forgotten),
+                cmocka_unit_test(encrypted_words_are_tags),
+                cmocka_unit_test(a_large_answer_leaves_out_what_the_customer_knows),
                 cmocka_unit_test(real_events_are_classified_sensibly),
         };
 
