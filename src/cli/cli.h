@@ -25,9 +25,9 @@ typedef struct Arguments {
         const char *relays[RELAYS_MAX];
         size_t n_relays;
         bool yes, settled, failed, revoke;
-        const char *account, *max_fee, *comment, *grant, *id;
+        const char *account, *max_fee, *comment, *grant, *id, *per;
         usec_t expiry;
-        uint64_t bid, max;
+        uint64_t bid, max, max_sat;
         bool bought, wait, no_wait, auto_pay, delivered;
         const char *refund;
         const char *params[PARAMS_MAX]; /* each NAME=VALUE */

@@ -67,6 +67,9 @@ static const Verb verbs[] = {
         { "wallet", "approve",    "ID",        N_("Let a payment go that waits for a person"),             1, 1, false, verb_wallet_approve, "yes comment" },
         { "wallet", "reject",     "ID",        N_("Refuse a payment that waits for a person"),             1, 1, false, verb_wallet_reject, "comment" },
         { "wallet", "resolve",    "HASH",      N_("Say how a payment ended that the wallet cannot know"),  1, 1, false, verb_wallet_resolve, "settled failed yes comment" },
+        { "wallet", "connect",    "NAME",      N_("Let another program use this wallet, by NIP-47"),       1, 1, false, verb_wallet_connect, "account max-sat per" },
+        { "wallet", "connections", "",         N_("List the programs that may use this wallet"),           0, 0, false, verb_wallet_connections, "" },
+        { "wallet", "disconnect", "NAME",      N_("Let a program use this wallet no more"),                1, 1, false, verb_wallet_disconnect, "" },
         { "config", "check",      "",          N_("Say all that is wrong with the configuration"),         0, 0, true,  verb_config_check, "" },
         { "config", "show",       "",          N_("Print every setting with the value in effect"),         0, 0, false, verb_config_show,  "" },
         { "store",  "backup",     "FILE",      N_("Copy the database while it is in use"),                 1, 1, false, verb_store_backup, "" },
@@ -141,6 +144,8 @@ static const OptionRow options[] = {
         { "settled",    0,   OPTION_FLAG,  NULL,    AT(settled),    N_("It was paid") },
         { "failed",     0,   OPTION_FLAG,  NULL,    AT(failed),     N_("It was not paid, and never will be") },
         { "revoke",     0,   OPTION_FLAG,  NULL,    AT(revoke),     N_("End this grant") },
+        { "max-sat",    0,   OPTION_LARGE, "N",     AT(max_sat),    N_("How much it may spend, in sat (nothing)") },
+        { "per",        0,   OPTION_TEXT,  "hour|day", AT(per),     N_("How often it may spend that much (once)") },
         { "relay",      'r', OPTION_RELAY, "URL",   AT(relays),     N_("Use this relay; may be given several times") },
 };
 /* clang-format on */

@@ -220,6 +220,8 @@ static void on_changed(Wallet *w, void *userdata) {
         bus_server_changed(service_server(p->service), BUS_WALLET, "State", NULL);
         if (w->state == WALLET_LOADING)
                 return;
+        if (p->nwc)
+                nwc_service_refresh(p->nwc);
         p->n_deferred = 0;
         for (size_t i = 0; i < n; i++) {
                 sd_bus_message *m = p->deferred[i];
@@ -233,6 +235,7 @@ static void on_changed(Wallet *w, void *userdata) {
 static void on_paid(const Invoice *i, int64_t received_msat, int64_t settled_at, void *userdata) {
         Purse *p = userdata;
 
+        nwc_service_paid(p->nwc, i);
         if (!isempty(i->job))
                 unnoted_add(p, i, received_msat, settled_at);
         bus_server_signal(service_server(p->service), BUS_WALLET, "InvoiceSettled", "ssx", i->hash,
@@ -242,6 +245,7 @@ static void on_paid(const Invoice *i, int64_t received_msat, int64_t settled_at,
 static void on_moved(Payment *payment, void *userdata) {
         Purse *p = userdata;
 
+        nwc_service_moved(p->nwc, payment);
         bus_server_signal(service_server(p->service), BUS_WALLET, "PaymentChanged", "ss",
                         payment->id, payment_word(payment));
         purse_status(p);
@@ -294,6 +298,8 @@ static int purse_open_wallet(Purse *p) {
                 r = wallet_new(service_event(p->service), &setup, &hooks, p, &p->wallet);
         secret_free(setup.secret);
         if (r >= 0)
+                r = nwc_service_new(p->wallet, &p->nwc);
+        if (r >= 0)
                 purse_status(p);
         return r;
 }
@@ -322,6 +328,7 @@ Purse *purse_free(Purse *p) {
         if (!p)
                 return NULL;
 
+        p->nwc = nwc_service_free(p->nwc);
         p->wallet = wallet_free(p->wallet);
         for (size_t i = 0; i < p->n_deferred; i++)
                 sd_bus_message_unref(p->deferred[i]);
@@ -336,5 +343,5 @@ Purse *purse_free(Purse *p) {
 }
 
 bool purse_is_busy(const Purse *p) {
-        return p->n_calls > 0 || wallet_is_busy(p->wallet);
+        return p->n_calls > 0 || wallet_is_busy(p->wallet) || nwc_service_is_busy(p->nwc);
 }

@@ -1,6 +1,7 @@
 #pragma once
 /* Purse: pylon-wallet as its callers see it: the wallet, and who waits for what. */
 #include "bus/service.h"
+#include "nwc-service.h"
 #include "wallet.h"
 
 #define PURSE_DEFERRED_MAX  256
@@ -19,6 +20,7 @@ struct Unnoted {
 typedef struct Purse {
         Service *service;
         Wallet *wallet;
+        NwcService *nwc;                              /* other programs' wallet */
         sd_bus_message *deferred[PURSE_DEFERRED_MAX]; /* came before the wallet was ready */
         size_t n_deferred;
         sd_bus *listeners[PURSE_LISTENERS_MAX]; /* who wants to hear of settlements */

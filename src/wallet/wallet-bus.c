@@ -9,6 +9,7 @@
 #include "bus/names.h"
 #include "grant-bus.h"
 #include "money/msat.h"
+#include "nwc-bus.h"
 #include "pay-call.h"
 #include "reply.h"
 
@@ -594,6 +595,14 @@ static const sd_bus_vtable wallet_vtable[] = {
                         SD_BUS_NO_RESULT, method_approve, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Unfreeze", SD_BUS_ARGS("s", account),
                         SD_BUS_NO_RESULT, method_unfreeze, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Connect",
+                        SD_BUS_ARGS("s", name, "s", account, "x", max_msat, "s", per, "h", pipe),
+                        SD_BUS_RESULT("s", client), method_connect, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Connections", SD_BUS_NO_ARGS,
+                        SD_BUS_RESULT("a(ssssss)", connections),
+                        method_connections, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Disconnect", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT,
+                        method_disconnect, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("InvoiceSettled", SD_BUS_ARGS("s", hash, "s", account, "x", amount_msat), 0),
         SD_BUS_SIGNAL_WITH_ARGS("PaymentChanged", SD_BUS_ARGS("s", id, "s", state), 0),
         SD_BUS_PROPERTY("Driver", "s", property_driver, 0, SD_BUS_VTABLE_PROPERTY_CONST),

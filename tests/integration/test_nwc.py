@@ -1,6 +1,8 @@
 """Nostr Wallet Connect in both directions: our client against the wallet service of @getalby/sdk, which also
 misbehaves on order, over a relay that is not ours."""
+import hashlib
 import json
+import select
 import subprocess
 import time
 import urllib.request
@@ -211,3 +213,164 @@ def test_a_secret_that_is_no_connection_is_refused(tmp_path):
     tool = Driver(tmp_path, "nwc", url="", secret="https://example.com", relay="/nowhere")
     assert tool.first[0] == "closed" and "nostr+walletconnect" in tool.first[2]
     tool.kill()
+
+
+# ---- the other direction: other programs use our wallet
+
+class Client:
+    """node/nwc-client.mjs in a process of its own."""
+
+    def __init__(self, folder, uri):
+        self.log = open(folder / "nwc-client.log", "ab")
+        self.process = subprocess.Popen(["node", NODE / "nwc-client.mjs", uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.log)
+        self.said, self.buffer = [], b""
+        self.wait(lambda m: m[0] == "ready", 20)
+
+    def wait(self, condition, seconds):
+        deadline = time.monotonic() + seconds
+        while True:
+            for message in self.said:
+                if condition(message):
+                    self.said.remove(message)
+                    return message
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"the client did not say so in {seconds} s; it said {self.said}"
+            *lines, self.buffer = (self.buffer + self.process.stdout.read1(65536)).split(b"\n")
+            self.said += [json.loads(line) for line in lines]
+
+    def start(self, method, **params):
+        self.process.stdin.write(json.dumps([method, params]).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def ask(self, method, seconds=30, **params):
+        self.start(method, **params)
+        return self.wait(lambda m: m[0] in ("ok", "error"), seconds)
+
+    def ok(self, method, **params):
+        answer = self.ask(method, **params)
+        assert answer[0] == "ok", answer
+        return answer[1]
+
+    def news(self, seconds=10):
+        return self.wait(lambda m: m[0] == "news", seconds)[1]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.log.close()
+
+
+@pytest.fixture
+def make_client(tmp_path):
+    made = []
+
+    def make(uri):
+        made.append(Client(tmp_path, uri))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
+
+
+def connect(pylon, *options, name="phone"):
+    return pylon.json("wallet", "connect", name, *options)["address"]
+
+
+def balance(pylon, account="owner"):
+    return next((row["balance_msats"] for row in pylon.json("wallet", "balance") if row["account"] == account), 0)
+
+
+@pytest.fixture
+def rich(pylon):
+    pylon.run("wallet", "fund", "1000")
+    pylon.run("wallet", "fund", "500", "--account", "agent:ada")
+    return pylon
+
+
+def test_a_third_party_client_looks_around(rich, make_client):
+    client = make_client(connect(rich, "--max-sat", "100"))
+    info = client.ok("getInfo")
+    assert info["network"] == "regtest" and info["alias"] == "under test" and "pay_invoice" in info["methods"]
+    assert client.ok("getBalance") == {"balance": 1_000_000}
+
+
+def test_a_third_party_client_is_paid_and_hears_of_it(rich, make_client):
+    client = make_client(connect(rich))
+    made = client.ok("makeInvoice", amount=21_000, description="for \"tea\"", expiry=600)
+    assert made["type"] == "incoming" and made["invoice"].startswith("lnbcrt210n1")
+    assert client.ok("lookupInvoice", payment_hash=made["payment_hash"])["state"] == "pending"
+    rich.run("wallet", "pay", made["invoice"], "--account", "agent:ada", "--yes")
+    news = client.news()
+    assert news["notification_type"] == "payment_received"
+    assert news["notification"]["payment_hash"] == made["payment_hash"] and news["notification"]["amount"] == 21_000
+    found = client.ok("lookupInvoice", invoice=made["invoice"])
+    assert found["settled_at"] > 0 and found["amount"] == 21_000
+    assert client.ok("getBalance") == {"balance": 1_021_000}
+    rows = client.ok("listTransactions", limit=5)["transactions"]
+    assert [r["payment_hash"] for r in rows][0] == made["payment_hash"] and rows[0]["type"] == "incoming"
+
+
+def test_a_third_party_client_pays_within_its_budget(rich, make_client):
+    client = make_client(connect(rich, "--max-sat", "50"))
+    invoices = [rich.json("wallet", "invoice", "30", f"no {i}", "--account", "agent:ada") for i in range(3)]
+    paid = client.ok("payInvoice", invoice=invoices[0]["bolt11"])
+    assert hashlib.sha256(bytes.fromhex(paid["preimage"])).hexdigest() == invoices[0]["payment_hash"]
+    assert balance(rich) == 970_000 and balance(rich, "agent:ada") == 530_000
+
+    # 30 of 50 are spent: the next one does not fit, and costs nothing.
+    refused = client.ask("payInvoice", invoice=invoices[1]["bolt11"])
+    assert refused[:2] == ["error", "QUOTA_EXCEEDED"], refused
+    assert balance(rich) == 970_000
+    assert client.ok("lookupInvoice", payment_hash=invoices[0]["payment_hash"])["type"] == "outgoing"
+    news = client.news()
+    assert news["notification_type"] == "payment_sent" and news["notification"]["payment_hash"] == invoices[0]["payment_hash"]
+    # Paying it again is answered with the first payment, and moves nothing.
+    again = client.ok("payInvoice", invoice=invoices[0]["bolt11"])
+    assert again["preimage"] == paid["preimage"] and balance(rich) == 970_000
+    (connection,) = rich.json("wallet", "connections")
+    assert connection["used"]["total_msat"] == 30_000 and connection["state"] == "active"
+
+
+def test_a_connection_without_a_budget_only_receives(rich, make_client):
+    client = make_client(connect(rich))
+    invoice = rich.json("wallet", "invoice", "1", "--account", "agent:ada")
+    assert client.ask("payInvoice", invoice=invoice["bolt11"])[:2] == ["error", "RESTRICTED"]
+    assert "pay_invoice" not in client.ok("getInfo")["methods"]
+
+
+def test_a_connection_that_is_ended_is_heard_no_more(rich, make_client):
+    client = make_client(connect(rich, "--max-sat", "100", "--per", "day"))
+    client.ok("getBalance")
+    rich.run("wallet", "disconnect", "phone")
+    client.start("getBalance")
+    answer = client.wait(lambda m: m[0] in ("ok", "error"), 60)
+    assert answer[0] == "error" and "imeout" in answer[1] + answer[2], answer
+    assert [c["state"] for c in rich.json("wallet", "connections")] == ["revoked"]
+
+
+def test_connections_survive_a_restart_and_their_secret_is_nowhere(rich, make_client):
+    uri = connect(rich, "--max-sat", "100")
+    secret = uri.partition("secret=")[2][:64]
+    client = make_client(uri)
+    client.ok("getBalance")
+    rich.kill("wallet")
+    assert wait_for(lambda: client.ask("getBalance", seconds=60)[0] == "ok", 60, "the wallet answers again")
+    for path in rich.base.rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path
+
+
+def test_the_same_request_twice_is_one_payment(rich, relay, tmp_path):
+    """Delivered again by whoever: the event's id is the payment's."""
+    uri = connect(rich, "--max-sat", "100")
+    invoice = rich.json("wallet", "invoice", "30", "--account", "agent:ada")
+    done = subprocess.run(["node", NODE / "nwc-twice.mjs", uri, invoice["bolt11"]], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers and all(a["result"]["preimage"] == answers[0]["result"]["preimage"] for a in answers), answers
+    assert balance(rich) == 970_000
+    assert rich.json("wallet", "connections")[0]["used"]["total_msat"] == 30_000
