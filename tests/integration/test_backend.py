@@ -346,7 +346,7 @@ def test_backends_are_configured_while_pylon_runs(start, serve):
 
     first.fault, first.pause = "endless", 0.05
     asking = subprocess.Popen(pylon.command("infer", "hello", "--json", "--model", "first"), stdout=subprocess.PIPE, text=True)
-    wait_for(lambda: first.open == 1, 10, "it writes again")
+    wait_for(lambda: len(first.asked) == 2, 10, "it writes again")
     pylon.config.write_text(text.replace('name = "first"', 'name = "renamed"') + 'enabled = false\n' + backend(second, "second"))
     os.kill(pylon.pid("provider"), signal.SIGHUP)
     wait_for(lambda: first.aborted, 5, "a server that is taken out of the settings is not talked to any more")
