@@ -28,7 +28,7 @@ class ModelServer:
         self.wire, self.models, self.context, self.slots, self.key = wire, list(models), context, slots, key
         self.fault, self.faults, self.pause, self.n_words = "ok", [], 0.0, len(WORDS)
         self.asked, self.aborted, self.listed = [], [], 0
-        self.open = self.most = self.served = 0
+        self.open = self.most = self.served = self.n_sent = 0
         self.port, self.path, self.tls = port, path, tls
         self.list_body = None
         self.loop = None
@@ -268,6 +268,7 @@ class ModelServer:
             else:
                 self._send(writer, self._piece(body, word * (1000 if fault == "flood" else 1)))
             await writer.drain()
+            self.n_sent += 1
             await self._wait(0.3 if fault == "slow" else self.pause, watcher)
             n += 1
         self._send(writer, self._piece(body, None, "stop"))

@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from gi.repository import Gio, GLib
 
 from model_server import TEXT, ModelServer, refuse_port
 from parts import ROOT, customer, is_open, wait_for
@@ -297,6 +298,64 @@ def test_who_goes_away_stops_the_model_within_a_second(start, serve):
     wait_for(lambda: server.aborted, 5, "the server notices")
     assert server.aborted[0] - gone < 1
     server.fault, server.pause = "ok", 0
+    assert infer(pylon)["text"] == TEXT
+
+
+class Thought:
+    """Infer() on the provider's own socket, without the command."""
+
+    def __init__(self, pylon, model="", text="hello"):
+        if not hasattr(pylon, "base"):
+            pytest.skip("the socket is where the user's instance has it")
+        self.connection = Gio.DBusConnection.new_for_address_sync(
+            f"unix:path={pylon.base / 'run/provider.sock'}", Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT, None, None)
+        self.ask(model, text)
+
+    def ask(self, model="", text="hello"):
+        (handle,), fds = self.connection.call_with_unix_fd_list_sync(
+            None, "/com/openagents/Pylon1", "com.openagents.Pylon1.Provider.Compute", "Infer",
+            GLib.Variant("(sa(ss)a{sv})", (model, [("user", text)], {"temperature": GLib.Variant("d", 0.5)})), None,
+            Gio.DBusCallFlags.NONE, 10000, None, None)
+        self.stream = os.fdopen(fds.get(handle), "rb")
+        return self.stream
+
+
+def test_who_reads_slowly_makes_the_model_wait(start, serve):
+    server = serve("openai")
+    pylon = start(backend(server, "one", 'token_timeout = "1s"', 'output_max = "8M"'))
+    server.fault = "flood"
+    thought = Thought(pylon)
+    wait_for(lambda: server.n_sent > 10, 10, "the model writes")
+    wait_for(lambda: (before := server.n_sent, time.sleep(0.5)) and server.n_sent == before, 20, "the model waits")
+    stalled = server.n_sent
+    assert stalled * 4000 < 8 << 20, "the whole answer was taken, and kept"
+    time.sleep(1.5)  # longer than it may be silent: waiting is not being silent
+    assert server.n_sent == stalled and backends(pylon)["one"]["used"] == 1
+    lines = thought.stream.readlines()
+    assert json.loads(lines[-1])["done"]["backend"] == "one"
+    assert sum(len(json.loads(line)["text"].encode()) for line in lines[:-1]) > (8 << 20) - 4
+
+    thought.ask()
+    wait_for(lambda: server.open == 1, 10, "it writes again")
+    thought.stream.close()
+    closed = time.monotonic()
+    wait_for(lambda: server.open == 0, 5, "it stops")
+    assert time.monotonic() - closed < 1
+
+
+def test_only_so_many_may_ask_at_the_same_time(start, serve):
+    server = serve("openai")
+    pylon = start(backend(server, "one"))
+    server.fault = "hang"
+    thoughts = [Thought(pylon) for _ in range(4)]
+    streams = [thoughts[0].stream] + [thoughts[0].ask() for _ in range(60)]
+    with pytest.raises(GLib.Error, match="Busy"):
+        thoughts[0].ask()
+    assert server.most <= 4
+    for stream in streams + [t.stream for t in thoughts[1:]]:
+        stream.close()
+    wait_for(lambda: server.open == 0, 5, "nobody is asked")
+    server.fault = "ok"
     assert infer(pylon)["text"] == TEXT
 
 
