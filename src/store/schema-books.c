@@ -112,6 +112,16 @@ const char schema_books[] =
         " created_at INTEGER NOT NULL"
         ") STRICT, WITHOUT ROWID;"
 
+        /* What was reserved in each minute and each quarter of an hour, so that an hour and a day are
+         * the sum of a hundred rows at most, however many payments there were. */
+        "CREATE TABLE grant_slots ("
+        " grant_name TEXT NOT NULL,"
+        " seconds INTEGER NOT NULL,"
+        " slot INTEGER NOT NULL,"
+        " msats INTEGER NOT NULL,"
+        " PRIMARY KEY (grant_name, seconds, slot)"
+        ") STRICT, WITHOUT ROWID;"
+
         /* reserved_msats: what the account cannot spend; counted_msats: what the grant has used. */
         "CREATE TABLE payments ("
         " seq INTEGER PRIMARY KEY,"
@@ -146,8 +156,6 @@ const char schema_books[] =
         " WHERE ref <> '' AND status <> 'failed';"
         "CREATE INDEX payments_open ON payments (id)"
         " WHERE status IN ('waiting', 'new', 'sent', 'unknown');"
-        "CREATE INDEX payments_granted ON payments (grant_name, created_at, counted_msats)"
-        " WHERE grant_name <> '';"
         "CREATE INDEX payments_granted_open ON payments (grant_name, created_at, counted_msats)"
         " WHERE grant_name <> '' AND status IN ('waiting', 'new', 'sent', 'unknown');"
         "CREATE TRIGGER payments_no_delete BEFORE DELETE ON payments"
@@ -158,6 +166,16 @@ const char schema_books[] =
         " UPDATE grants SET total_used_msats = total_used_msats + new.counted_msats,"
         " tick_used_msats = tick_used_msats + iif(tick = new.tick, new.counted_msats, 0)"
         " WHERE name = new.grant_name;"
+        "END;"
+        "CREATE TRIGGER payments_granted AFTER INSERT ON payments WHEN new.grant_name <> '' BEGIN"
+        " INSERT INTO grant_slots VALUES"
+        " (new.grant_name, 60, new.created_at / 60, new.counted_msats),"
+        " (new.grant_name, 900, new.created_at / 900, new.counted_msats)"
+        " ON CONFLICT DO UPDATE SET msats = msats + excluded.msats;"
+        " DELETE FROM grant_slots WHERE grant_name = new.grant_name"
+        " AND seconds = 60 AND slot < new.created_at / 60 - 61;"
+        " DELETE FROM grant_slots WHERE grant_name = new.grant_name"
+        " AND seconds = 900 AND slot < new.created_at / 900 - 97;"
         "END;"
         "CREATE TRIGGER payments_reserved AFTER UPDATE OF reserved_msats ON payments"
         " WHEN old.reserved_msats <> new.reserved_msats BEGIN"
@@ -172,6 +190,10 @@ const char schema_books[] =
         " tick_used_msats = tick_used_msats"
         " + iif(tick = new.tick, new.counted_msats - old.counted_msats, 0)"
         " WHERE name = new.grant_name;"
+        " UPDATE grant_slots SET msats = msats + new.counted_msats - old.counted_msats"
+        " WHERE grant_name = new.grant_name"
+        " AND ((seconds = 60 AND slot = new.created_at / 60)"
+        " OR (seconds = 900 AND slot = new.created_at / 900));"
         "END;"
 
         /* What each job brought and where it is: customers' money (held, refunds; surplus is a second

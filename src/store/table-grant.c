@@ -15,16 +15,17 @@ enum {
         _Q_MAX,
 };
 
-#define HOUR_SECONDS 3600
-#define DAY_SECONDS  86400
-
-#define OPEN         "('waiting', 'new', 'sent', 'unknown')"
-/* What was reserved in the last ?2 seconds before ?3, and what is still open from before. */
-#define USED                                                                           \
-        "(SELECT coalesce(sum(counted_msats), 0) FROM payments WHERE grant_name = ?1 " \
-        "AND grant_name <> '' AND created_at > ?3 - ?2) + "                            \
-        "(SELECT coalesce(sum(counted_msats), 0) FROM payments WHERE grant_name = ?1 " \
-        "AND grant_name <> '' AND status IN " OPEN " AND created_at <= ?3 - ?2)"
+#define OPEN "('waiting', 'new', 'sent', 'unknown')"
+/* What was reserved in a window that ends now, in whole slots: up to a slot more, never less. And
+ * what is still open from before. */
+#define USED(grant, now, window, slot)                                                        \
+        "(SELECT coalesce(sum(msats), 0) FROM grant_slots WHERE grant_name = " grant " "      \
+        "AND seconds = " slot " AND slot >= (" now " - " window ") / " slot ") + "            \
+        "(SELECT coalesce(sum(counted_msats), 0) FROM payments WHERE grant_name = " grant " " \
+        "AND grant_name <> '' AND status IN " OPEN " "                                        \
+        "AND created_at < (" now " - " window ") / " slot " * " slot ")"
+#define USED_HOUR(grant, now) USED(grant, now, "3600", "60")
+#define USED_DAY(grant, now)  USED(grant, now, "86400", "900")
 
 static const char *const texts[_Q_MAX] = {
         [Q_SET] = "INSERT INTO grants (name, account, settings_json, per_payment_msats, "
@@ -51,19 +52,15 @@ static const char *const texts[_Q_MAX] = {
                   "per_day_msats, total_msats, fee_max_msats, approve_above_msats, expires_at, "
                   "payees_json IS NULL, tick, tick_used_msats, total_used_msats, frozen <> '', "
                   "revoked_at IS NOT NULL FROM grants WHERE name = ?",
-        [Q_USED] = "SELECT " USED,
+        [Q_USED] = "SELECT " USED_HOUR("?1", "?2") ", " USED_DAY("?1", "?2"),
         [Q_PAYEE] = "SELECT 1 FROM grants JOIN json_each(payees_json) AS p "
                     "WHERE name = ?1 AND p.value = ?2",
         [Q_LIST] = "SELECT name, account, settings_json, CASE WHEN revoked_at IS NOT NULL THEN "
                    "'revoked' WHEN frozen <> '' THEN 'frozen' WHEN expires_at <= ?1 THEN 'expired' "
-                   "ELSE 'active' END, json_object('tick_msat', tick_used_msats, 'hour_msat', "
-                   "coalesce((SELECT sum(counted_msats) FROM payments WHERE grant_name = g.name "
-                   "AND grant_name <> '' AND (created_at > ?1 - 3600 OR status IN " OPEN
-                   ")), 0), 'day_msat', "
-                   "coalesce((SELECT sum(counted_msats) FROM payments WHERE grant_name = g.name "
-                   "AND grant_name <> '' AND (created_at > ?1 - 86400 OR status IN " OPEN
-                   ")), 0), 'total_msat', "
-                   "total_used_msats) FROM grants AS g ORDER BY name",
+                   "ELSE 'active' END, json_object('tick_msat', tick_used_msats, 'hour_msat', " USED_HOUR(
+                                   "g.name", "?1") ", 'day_msat', " USED_DAY("g.name",
+                                   "?1") ", 'total_msat', "
+                                         "total_used_msats) FROM grants AS g ORDER BY name",
 };
 
 struct GrantTable {
@@ -275,18 +272,18 @@ static int limits_read(GrantTable *t, const char *name, Limits *ret) {
         return 1;
 }
 
-static int used_within(
-                GrantTable *t, const char *grant, int64_t seconds, int64_t now, int64_t *ret) {
+static int used_within(GrantTable *t, const char *grant, int64_t now, int64_t *ret_hour,
+                int64_t *ret_day) {
         _cleanup_sql_ SqlStatement *q = t->q[Q_USED];
         int r;
 
         sql_bind_text(q, 1, grant);
-        sql_bind_int(q, 2, seconds);
-        sql_bind_int(q, 3, now);
+        sql_bind_int(q, 2, now);
         r = sql_step(q);
         if (r <= 0)
                 return r ?: -EUCLEAN;
-        *ret = sql_int(q, 0);
+        *ret_hour = sql_int(q, 0);
+        *ret_day = sql_int(q, 1);
         return 0;
 }
 
@@ -334,10 +331,8 @@ static int grant_has_room(GrantTable *t, const char *grant, const Limits *l, int
                 return outcome_say(ret, -EDQUOT, "the grant's limit per payment is lower");
         if (!room(l->tick_used, x, l->per_tick))
                 return outcome_say(ret, -EDQUOT, "the grant's limit per tick is used up");
-        if (l->per_hour < INT64_MAX)
-                r = used_within(t, grant, HOUR_SECONDS, now, &hour);
-        if (r >= 0 && l->per_day < INT64_MAX)
-                r = used_within(t, grant, DAY_SECONDS, now, &day);
+        if (l->per_hour < INT64_MAX || l->per_day < INT64_MAX)
+                r = used_within(t, grant, now, &hour, &day);
         if (r < 0)
                 return r;
         if (!room(hour, x, l->per_hour))

@@ -206,8 +206,11 @@ Step payment_pause(Flow *f) {
         const BooksMove move = { .id = p->id, .state = "unknown", .reason = p->reason };
 
         p->op = driver_op_free(p->op);
-        if (p->tries == 0) /* "sent" never reached the disk, and the backend nothing */
+        if (p->tries == 0) { /* "sent" never reached the disk, and the backend nothing */
+                if (!*p->reason)
+                        payment_set_reason(p, "it could not be written down");
                 return flow_go(PAYMENT_FAILED);
+        }
         if (p->pauses == 1 && !p->pending) /* so that a list of the books shows it */
                 (void) books_move_intent(p->wallet->books, &move, NULL, NULL, NULL);
         return flow_wait();

@@ -108,6 +108,126 @@ static int bench_write(Bench *b, unsigned first, unsigned size) {
         return b->error;
 }
 
+/* The same for money: an invoice, the job that waits for it, its settlement, what it earned, and a
+ * payment of an agent: reserved, sent, settled. Each step is a request of its own, with so many
+ * rows; the move to "queued" is lazy, as the provider has it. */
+enum {
+        STEP_INVOICE,
+        STEP_UNPAID,
+        STEP_SETTLE,
+        STEP_QUEUED,
+        STEP_PUBLISHING,
+        STEP_RESERVE,
+        STEP_SENT,
+        STEP_SETTLED,
+        _STEP_MAX
+};
+
+static int step_job_money(Bench *b, const char *id, int step, Outcome *o) {
+        const char *words;
+        int verdict, r;
+
+        if (step == STEP_UNPAID)
+                r = job_add(b->jobs,
+                                &(Job){ .id = id,
+                                                .kind = 5970,
+                                                .customer = CUSTOMER,
+                                                .request = "{}",
+                                                .relay = "wss://relay.example.com",
+                                                .state = "unpaid",
+                                                .price_msat = 1000,
+                                                .created_at = 1700000000 },
+                                &verdict, &words);
+        else
+                r = job_move(b->jobs,
+                                &(JobMove){ id, step == STEP_QUEUED ? "queued" : "publishing",
+                                                step == STEP_QUEUED ? "" : "{}", "", "" },
+                                &verdict, &words);
+        return r < 0 ? r : outcome_say(o, verdict, words);
+}
+
+static int step_payment(Bench *b, const char *id, int step, Outcome *o) {
+        if (step == STEP_RESERVE)
+                return payment_add(b->books->payments,
+                                &(Intent){ id, "owner", id, "lnbcrt1", "payee", "g", "job", id, 900,
+                                                10 },
+                                o);
+        return payment_move(b->books->payments,
+                        &(IntentMove){ id, step == STEP_SENT ? "sent" : "settled", "", "", "",
+                                        "regtest", 1 },
+                        o);
+}
+
+static int step_money(Bench *b, unsigned i, int step) {
+        char id[JOB_ID_SIZE + 1];
+        Outcome o = { 0 };
+        int r;
+
+        make_id(i, id);
+        if (step == STEP_INVOICE)
+                r = invoice_add(b->books->invoices,
+                                &(Invoice){ id, "lnbcrt1", "held", id, "pre", "", 1000, 1, 2 }, &o);
+        else if (step == STEP_SETTLE)
+                r = invoice_settle(b->books->invoices,
+                                &(Settlement){ id, "regtest", "", "cursor", 1000, 0, 1 }, &o);
+        else if (step < STEP_RESERVE)
+                r = step_job_money(b, id, step, &o);
+        else
+                r = step_payment(b, id, step, &o);
+        if (r >= 0)
+                r = MIN(o.verdict, 0);
+        outcome_done(&o);
+        return r;
+}
+
+static int prepare_money(Bench *b) {
+        Outcome o = { 0 };
+        int r;
+
+        r = sql_request_begin(b->group);
+        if (r >= 0)
+                r = book_deposit(b->books,
+                                &(Transfer){ "rich", "regtest", "owner", "", INT64_C(1) << 50 },
+                                &o);
+        if (r >= 0)
+                r = grant_set(b->books->grants, "g", "owner",
+                                "{\"per_hour_msat\":1000000000000,\"total_msat\":1000000000000}",
+                                &o);
+        outcome_done(&o);
+        return r < 0 ? r : sql_request_ok(b->group, false, NULL, NULL);
+}
+
+static int bench_money(Bench *b, unsigned first, unsigned size, int from, int to) {
+        unsigned n_jobs = MIN((unsigned) JOBS / 2, size * REQUESTS / 2), wanted = 0;
+        double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+        int r = 0;
+
+        b->n_answers = 0;
+        for (unsigned i = 0; r >= 0 && i < n_jobs; i += size)
+                for (int step = from; r >= 0 && step < to; step++) {
+                        bool lazy = step == STEP_QUEUED;
+
+                        r = sql_request_begin(b->group);
+                        for (unsigned k = i; r >= 0 && k < MIN(i + size, n_jobs); k++)
+                                r = step_money(b, first + k, step);
+                        if (r >= 0)
+                                r = sql_request_ok(b->group, lazy, on_done, b);
+                        wanted++;
+                        while (r >= 0 && !lazy && b->n_answers < wanted)
+                                r = sd_event_run(b->event, UINT64_MAX);
+                }
+        if (r < 0)
+                return r;
+
+        wall = now(CLOCK_MONOTONIC) - wall;
+        cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+        printf("{\"bench\":\"store-money\",\"what\":\"%s\",\"per_request\":%u,"
+               "\"commits_when_alone\":%d,\"per_s\":%.0f,\"cpu_us\":%.1f}\n",
+                        from == STEP_INVOICE ? "paid job" : "payment", size,
+                        from == STEP_INVOICE ? 4 : 3, n_jobs / wall, cpu * 1e6 / n_jobs);
+        return b->error;
+}
+
 static int make_history(Bench *b, int64_t rows) {
         SqlStatement *q;
         int r;
@@ -226,6 +346,15 @@ static int run(Bench *b, const char *path, int64_t rows) {
         r = bench_open(b, path);
         for (unsigned i = 0; r >= 0 && i < ELEMENTSOF(sizes); i++)
                 r = bench_write(b, i * JOBS, sizes[i]);
+        if (r >= 0)
+                r = prepare_money(b);
+        for (unsigned i = 0; r >= 0 && i < ELEMENTSOF(sizes); i++) {
+                unsigned at = (100 + i) * JOBS;
+
+                r = bench_money(b, at, sizes[i], STEP_INVOICE, STEP_RESERVE);
+                if (r >= 0)
+                        r = bench_money(b, at, sizes[i], STEP_RESERVE, _STEP_MAX);
+        }
         if (r < 0 || rows == 0)
                 return r;
 

@@ -85,10 +85,10 @@ static void windows_end_but_not_for_the_unknown_nor_for_a_clock_set_back(void **
         assert_int_equal(move(w, "b", "sent", 0), 0);
         assert_int_equal(move(w, "b", "unknown", 0), 0);
 
-        ledger_set_clock(w->books->ledger, NOW + 3600);
+        ledger_set_clock(w->books->ledger, NOW + 3660);
         assert_int_equal(granted(w, "c", 3, 100), 0); /* a has left the hour, b has not */
         assert_int_equal(granted(w, "e", 5, 1), -EDQUOT);
-        ledger_set_clock(w->books->ledger, NOW + 7200);
+        ledger_set_clock(w->books->ledger, NOW + 7320);
         assert_int_equal(move(w, "b", "failed", 0), 0);
         assert_int_equal(move(w, "c", "sent", 0), 0);
         assert_int_equal(move(w, "c", "settled", 10), 0);
@@ -100,10 +100,10 @@ static void windows_end_but_not_for_the_unknown_nor_for_a_clock_set_back(void **
         assert_int_equal(granted(w, "f", 6, 100), -EDQUOT);
         assert_int_equal(move(w, "e", "sent", 0), 0);
         assert_int_equal(move(w, "e", "settled", 0), 0);
-        ledger_set_clock(w->books->ledger, NOW + 7200 + 3601);
+        ledger_set_clock(w->books->ledger, NOW + 7320 + 3661);
         assert_int_equal(granted(w, "f", 6, 100), -EDQUOT);
         assert_string_equal(w->o.text, "the grant's limit per day is used up");
-        ledger_set_clock(w->books->ledger, NOW + 7200 + 86401);
+        ledger_set_clock(w->books->ledger, NOW + 7320 + 86400 + 900);
         assert_int_equal(granted(w, "f", 6, 100), 0);
 }
 
