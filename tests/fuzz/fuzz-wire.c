@@ -17,7 +17,8 @@ static void repair_both_ways(const char *text, size_t size) {
         assert(repair_end(&b, &bit_by_bit) >= 0);
         assert(utf8_is_valid(once.data ?: "", once.size));
         assert(utf8_is_valid(bit_by_bit.data ?: "", bit_by_bit.size));
-        if (utf8_is_valid(text, size))
+        assert(once.size == 0 || !memchr(once.data, 0, once.size));
+        if (utf8_is_valid(text, size) && !memchr(text, 0, size))
                 assert(once.size == size && bit_by_bit.size == size);
 }
 

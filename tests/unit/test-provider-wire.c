@@ -276,8 +276,9 @@ static void characters_cut_between_pieces_are_put_together(_unused_ void **state
         assert_string_equal(b.data, "a");
         assert_int_equal(repair_add(&r, "\xac!\xff\xc3", 4, &b), 0);
         assert_string_equal(b.data, "a\xe2\x82\xac!\xef\xbf\xbd");
+        assert_int_equal(repair_add(&r, "\0", 1, &b), 0);
         assert_int_equal(repair_end(&r, &b), 0);
-        assert_string_equal(b.data, "a\xe2\x82\xac!\xef\xbf\xbd\xef\xbf\xbd");
+        assert_string_equal(b.data, "a\xe2\x82\xac!\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 static void vectors_are_lists_of_numbers_or_nothing(_unused_ void **state) {

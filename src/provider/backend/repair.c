@@ -6,6 +6,8 @@
 
 /* How many bytes a character would have that begins so; 0: none does. */
 static size_t wanted(uint8_t first) {
+        if (first == 0)
+                return 0;
         if (first < 0x80)
                 return 1;
         if (first >= 0xc2 && first < 0xe0)
@@ -47,7 +49,7 @@ static int settle(Repair *r, Buffer *to) {
 int repair_add(Repair *r, const char *bytes, size_t size, Buffer *to) {
         int q;
 
-        if (r->n == 0 && utf8_is_valid(bytes, size))
+        if (r->n == 0 && !memchr(bytes, 0, size) && utf8_is_valid(bytes, size))
                 return buffer_add(to, bytes, size);
         for (size_t i = 0; i < size; i++) {
                 r->tail[r->n++] = bytes[i];

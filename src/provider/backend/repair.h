@@ -1,6 +1,7 @@
 #pragma once
 /* Repair: bytes that come in pieces, as UTF-8 that is whole. A character that is cut between two
- * pieces waits for its rest; what never becomes one is U+FFFD. Pure. */
+ * pieces waits for its rest; what never becomes one is U+FFFD, and so is NUL, which not
+ * everybody can carry. Pure. */
 #include "basic/buffer.h"
 
 typedef struct Repair {
