@@ -10,6 +10,15 @@
 /* What is right or wrong is said with the likeliest words. */
 static const char *const literally[] = { "temperature=0", NULL };
 
+#define WRITING "model", "max_tokens", "temperature", "top_p", "top_k", "frequency_penalty"
+
+static const char *const generation[] = { WRITING, "presence_penalty", "seed", "stop", "system",
+        NULL };
+static const char *const extraction[] = { "range", WRITING, NULL };
+static const char *const summary[] = { "length", "language", WRITING, NULL };
+static const char *const translation[] = { "language", WRITING, NULL };
+static const char *const mining[] = { "pow", NULL };
+
 /* NIP-90's registry. A customer who names no language most likely reads the one that most of the
  * network writes. */
 static const Kind kinds[] = {
@@ -22,6 +31,7 @@ static const Kind kinds[] = {
                                   "and without words of your own.[ Only the part from {range} to {range.2}.]",
                         .outputs = { PLAIN, MARKDOWN, JSON },
                         .defaults = literally,
+                        .params = extraction,
         },
         {
                         .number = 5001,
@@ -30,6 +40,7 @@ static const Kind kinds[] = {
                         .prompt = "Summarise what the user gives you, in its own language[, in {length}][, written "
                                   "in the language \"{language}\"]. Answer with the summary only.",
                         .outputs = { PLAIN, MARKDOWN, JSON },
+                        .params = summary,
         },
         {
                         .number = 5002,
@@ -39,17 +50,20 @@ static const Kind kinds[] = {
                                   "an ISO 639 code). Keep names, links and formatting. Answer with the translation only.",
                         .outputs = { PLAIN, MARKDOWN },
                         .defaults = literally,
+                        .params = translation,
         },
         {
                         .number = 5050,
                         .work = KIND_WORK_TEXT,
                         .name = N_("text generation"),
                         .outputs = { PLAIN, MARKDOWN, JSON },
+                        .params = generation,
         },
         {
                         .number = 5970,
                         .work = KIND_WORK_REQUEST,
                         .name = N_("proof of work"),
+                        .params = mining,
         },
 };
 
@@ -105,6 +119,7 @@ static int row_load(const ConfigKind *from, Kind *ret) {
                 .name = isempty(from->name) ? N_("text work") : from->name,
                 .prompt = isempty(from->prompt) ? NULL : from->prompt,
                 .model = isempty(from->model) ? NULL : from->model,
+                .params = generation,
                 .defaults = (const char *const *) from->defaults,
         };
         for (size_t i = 0; i < KIND_OUTPUTS_MAX && from->outputs && from->outputs[i]; i++)
