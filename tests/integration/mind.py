@@ -125,12 +125,14 @@ class Mind:
 
 
 class Pages:
-    """A web server: path → (status, headers, body); and how often each was asked for."""
+    """A web server: path → (status, headers, body); and how often each was asked for. It answers once its gate is open."""
 
     def __init__(self, pages, delay=0):
         self.pages = pages
         self.hits = []
         self.delay = delay
+        self.gate = threading.Event()
+        self.gate.set()
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -139,6 +141,7 @@ class Pages:
 
             def do_GET(self):
                 server.hits.append(self.path)
+                server.gate.wait(60)
                 time.sleep(server.delay)
                 status, headers, body = server.pages.get(self.path, (404, {}, b"no"))
                 self.send_response(status)
