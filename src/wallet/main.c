@@ -16,6 +16,11 @@ static int start(Service *s, void **ret) {
         return 0;
 }
 
+static int reload(void *object, const Config *old) {
+        purse_reload(object, old);
+        return 0;
+}
+
 static bool busy(void *object) {
         return purse_is_busy(object);
 }
@@ -35,6 +40,7 @@ int main(int argc, char *argv[]) {
                 .bus_name = BUS_WALLET,
                 .objects = wallet_objects,
                 .start = start,
+                .reload = reload,
                 .busy = busy,
                 .gone = gone,
                 .free = stop,

@@ -324,6 +324,26 @@ int purse_new(Service *s, Purse **ret) {
         return 0;
 }
 
+static bool same_wallet(const Config *a, const Config *b) {
+        return a->network == b->network && streq(a->wallet.driver, b->wallet.driver) &&
+               streq(a->wallet.url, b->wallet.url) &&
+               streq(a->wallet.secret_file, b->wallet.secret_file) &&
+               streq(a->wallet.ca_file, b->wallet.ca_file) && streq(a->wallet.pin, b->wallet.pin);
+}
+
+void purse_reload(Purse *p, const Config *old) {
+        const Config *config = service_config(p->service);
+        bool same = same_wallet(old, config) && p->wallet->state != WALLET_REFUSED;
+
+        p->wallet->config = config;
+        if (p->wallet->driver)
+                p->wallet->driver->doors.config = config;
+        if (same)
+                return;
+        log_notice("The wallet is another one by its settings, and starts anew.");
+        service_exit(p->service, EXIT_SUCCESS);
+}
+
 Purse *purse_free(Purse *p) {
         if (!p)
                 return NULL;

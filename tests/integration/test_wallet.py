@@ -1,6 +1,8 @@
 """pylon-wallet with the wallet that is built in: real invoices, the books behind them, and no sat lost or paid
 twice whatever dies in between."""
 import hashlib
+import os
+import signal
 import threading
 import time
 
@@ -289,3 +291,19 @@ def test_payments_are_noticed_at_once(purse):
     print(f"noticed after p50 {took[10] * 1000:.1f} ms, at most {took[-1] * 1000:.1f} ms")
     assert took[10] < 0.05
     purse.verify()
+
+
+def test_the_settings_are_read_again(purse):
+    pylon = purse.pylon
+    purse.fund(1_000_000)
+    pid = pylon.pid("wallet")
+    pylon.config.write_text(pylon.config.read_text() + "\n[wallet]\nfee_max_msats = 7\n")
+    os.kill(pid, signal.SIGHUP)
+    _, bolt11, _ = purse.invoice(1000)
+    assert purse.pay("p", bolt11)[0] == "settled" and pylon.pid("wallet") == pid
+    pylon.config.write_text(pylon.config.read_text().replace("fee_max_msats = 7", 'driver = "none"'))
+    purse.close()
+    os.kill(pid, signal.SIGHUP)
+    wait_for(lambda: pylon.pid("wallet") != pid, 10, "the old one has left")
+    assert pylon.json("wallet", "status")["state"] == "none"
+    assert pylon.pid("wallet") != pid
