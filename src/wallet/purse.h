@@ -34,8 +34,8 @@ typedef struct Purse {
 int purse_new(Service *s, Purse **ret);
 Purse *purse_free(Purse *p);
 DEFINE_CLEANUP(Purse, purse_free)
-/* The settings have been read again. Where the wallet is another one by them the service leaves, and
- * comes back by its socket: what is under way is looked up by the next one. */
+/* The settings have been read again. Where the wallet is another one by them the service leaves,
+ * and comes back by its socket: what is under way is looked up by the next one. */
 void purse_reload(Purse *p, const Config *old);
 bool purse_is_busy(const Purse *p);
 void purse_gone(Purse *p, sd_bus *bus);
