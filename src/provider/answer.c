@@ -72,9 +72,22 @@ int answer_clean(Buffer *b, const char *s, size_t size) {
         return r < 0 ? r : buffer_add(b, s + from, size - from);
 }
 
+/* How much of it takes so many bytes in an event, where line ends and quotes take two. */
+static size_t fitting(const char *s, size_t size, size_t max) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < size; i++) {
+                n += strchr("\n\t\"\\", s[i]) ? 2 : 1;
+                if (n > max)
+                        return utf8_prefix(s, size, i);
+        }
+        return size;
+}
+
 int answer_make(const TextTask *t, const char *content, size_t size, size_t size_max, Answer *ret,
                 const char **reterr) {
         Answer a = { .output = t->output };
+        size_t fits;
         bool json;
         int r;
 
@@ -85,14 +98,15 @@ int answer_make(const TextTask *t, const char *content, size_t size, size_t size
                 return wrong(reterr, _("The model gave no answer."));
         if (!utf8_is_valid(content, size))
                 return wrong(reterr, _("The model's answer is no text."));
-        if (size > size_max && json)
+        fits = fitting(content, size, size_max);
+        if (fits < size && json)
                 return wrong(reterr, _("The answer is larger than relays take."));
         if (t->json && !json) {
                 a.output = "text/plain";
                 a.note = _("The model did not answer in JSON.");
         }
-        if (size > size_max) {
-                size = utf8_prefix(content, size, size_max);
+        if (fits < size) {
+                size = fits;
                 a.note = _("The answer was cut off, because relays take no larger one.");
         }
 

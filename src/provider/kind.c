@@ -10,7 +10,7 @@
 /* What is right or wrong is said with the likeliest words. */
 static const char *const literally[] = { "temperature=0", NULL };
 
-#define WRITING "model", "max_tokens", "temperature", "top_p", "top_k", "frequency_penalty"
+#define WRITING "max_tokens", "temperature", "top_p", "top_k", "frequency_penalty"
 
 static const char *const generation[] = { WRITING, "presence_penalty", "seed", "stop", "system",
         NULL };

@@ -26,7 +26,8 @@ typedef struct Kind {
         const char *prompt;
         const char *model;                     /* where the request names none; NULL: any */
         const char *outputs[KIND_OUTPUTS_MAX]; /* media types; the first where none is named */
-        const char *const *params;             /* the names of those that matter; NULL: none */
+        const char *const
+                        *params; /* the names of those that matter, besides the model; NULL: none */
         const char *const *
                         defaults; /* "NAME=VALUE": parameters that the request does not say; NULL */
 } Kind;

@@ -16,10 +16,6 @@
 
 /* ---- what is announced */
 
-static const char *const model_params[] = { "max_tokens", "temperature", "top_p", "top_k",
-        "frequency_penalty", NULL };
-static const char *const pow_params[] = { "pow", NULL };
-
 typedef struct Announced {
         Announcement list[PROVIDER_KINDS_MAX];
         char identifiers[PROVIDER_KINDS_MAX][sizeof("pylon-65535")];
@@ -39,6 +35,7 @@ static void describe(const Provider *p, uint16_t kind, char ret[static ABOUT_MAX
 }
 
 static void add_kind(Announced *a, Provider *p, const uint16_t *kind) {
+        const Kind *k = kind_table_find(&p->kind_table, *kind);
         const Backend *b = provider_backend(p, *kind);
         const Config *c = p->config;
         const bool models = b && b->class->asks_models;
@@ -57,9 +54,7 @@ static void add_kind(Announced *a, Provider *p, const uint16_t *kind) {
                 .encryption = true,
                 .models = models ? (const char *const *) a->models : NULL,
                 .n_models = models ? strv_length(a->models) : 0,
-                .params = models                  ? model_params
-                          : *kind == JOB_KIND_POW ? pow_params
-                                                  : NULL,
+                .params = k ? k->params : NULL,
         };
 }
 

@@ -440,6 +440,17 @@ def test_a_cancellation_stops_the_model_within_a_second(open_pylon, relay, mind)
     pylon.wait_state(request["id"], "cancelled")
 
 
+def test_a_job_that_waits_for_its_inputs_can_be_cancelled(open_pylon, relay, mind):
+    pylon = open_pylon()
+    key = {"CUSTOMER_KEY": "55" * 32}
+    (request,) = [line["request"] for line in customer("post", relay.url, template(5050, ["i", "ab" * 32, "job"]), env=key)]
+    pylon.wait_state(request["id"], "queued")
+    customer("post", relay.url, template(5, ["e", request["id"]]), env=key)  # without the kind, and by nobody's p
+    customer("post", relay.url, template(5, ["e", request["id"]], ["p", us(relay)]), env=key)
+    pylon.wait_state(request["id"], "cancelled")
+    pylon.stop()
+
+
 def test_nobody_else_cancels_a_job(open_pylon, relay, mind):
     mind.answer = lambda messages: [w for i in range(20) for w in ("word ", 0.1)]
     pylon = open_pylon()

@@ -37,6 +37,8 @@ static void what_is_too_long_is_cut_between_characters(_unused_ void **state) {
 
         assert_string_equal(answer_to(&text_task, "abc\xc3\xa4\xc3\xb6", 6, &a), "abc\xc3\xa4");
         assert_string_equal(a.note, "The answer was cut off, because relays take no larger one.");
+        assert_string_equal(
+                        answer_to(&text_task, "a\n\"b\" c", 6, &a), "a\n\"b"); /* as JSON has it */
         assert_string_equal(answer_to(&json_task, "[1,2,3,4]", 6, &a),
                         "The answer is larger than relays take.");
         assert_int_equal(answer_size_max(48 * 1024, false), 48 * 1024);
