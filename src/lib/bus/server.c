@@ -10,8 +10,9 @@
 #include "bus/authorize.h"
 #include "bus/names.h"
 
-#define PRIVATE_MAX 64
-#define SLOW_QUEUE  1024 /* messages not yet taken by the kernel */
+#define PRIVATE_MAX    64
+#define SLOW_QUEUE     1024 /* messages not yet taken by the kernel */
+#define GREETING_STEPS 16   /* of sd-bus, after the last words of a greeting */
 
 typedef struct Link Link;
 struct Link {
@@ -68,15 +69,19 @@ static int link_on_disconnect(
 
 /* A first call that came together with the end of the greeting (GDBus sends so) is in sd-bus's
  * buffer already, where it would stay until more comes: only the socket says that there is work. So
- * after each event we look whether the greeting is over, and then once into the buffer. */
+ * after each event we look whether the greeting is over, and then into the buffer; more than once,
+ * because a signal that was sent meanwhile is written out first, in a step of its own. */
 static int link_on_post(_unused_ sd_event_source *source, void *userdata) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         Link *l = userdata;
 
         if (sd_bus_is_ready(l->bus) == 0)
                 return 0;
 
         l->greeting = sd_event_source_disable_unref(l->greeting);
-        (void) sd_bus_process(l->bus, NULL); /* may be the end of the link */
+        bus = sd_bus_ref(l->bus);
+        for (unsigned i = 0; i < GREETING_STEPS && sd_bus_process(bus, NULL) > 0;)
+                i++; /* may be the end of the link */
         return 0;
 }
 
