@@ -73,6 +73,12 @@ class Wire:
         answer = answer.unpack()
         return answer[0] if len(answer) == 1 else answer or None
 
+    def begin(self, interface, method, types="", *args):
+        """Asks, and does not wait for the answer."""
+        self.bus.call(None, PATH, interface, method, GLib.Variant(f"({types})", args), None, Gio.DBusCallFlags.NONE,
+                      60000, None, None, None)
+        self.bus.flush_sync()
+
     def add(self, *jobs):
         return self.call(SERVICE, "AddJobs", "a(sqssssxx)", list(jobs))
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "basic/codec.h"
+#include "basic/crypt.h"
 #include "basic/text.h"
 #include "wire.h"
 
@@ -32,7 +33,23 @@ static int cln_header(Secret *secret, Buffer *ret) {
         return r < 0 ? r : buffer_add(ret, secret_text(secret), secret_size(secret));
 }
 
-/* The label is ours and unique: a repeated question cannot make a second invoice. */
+/* A label is unique for ever, and a job may need more than one invoice. One whose answer was lost
+ * is known to nobody and expires. */
+static int add_label(Buffer *b, const char *id) {
+        uint8_t chance[8];
+        char hex[2 * sizeof(chance) + 1];
+        int r = crypt_random(chance, sizeof(chance));
+
+        if (r < 0)
+                return r;
+        hex_encode(chance, sizeof(chance), hex);
+        r = json_write_string(b, id, strlen(id));
+        if (r < 0)
+                return r;
+        b->size--; /* inside of the quotes */
+        return buffer_addf(b, " %s\"", hex);
+}
+
 static int cln_ask_make(WireAsk *a, const DriverInvoiceRequest *q, const char **reterr) {
         size_t n = utf8_prefix(q->description, strlen(q->description), DESCRIPTION_MAX);
         int r;
@@ -45,7 +62,7 @@ static int cln_ask_make(WireAsk *a, const DriverInvoiceRequest *q, const char **
                                 "{\"amount_msat\":%" PRId64 ",\"expiry\":%" PRIu32 ",\"label\":",
                                 q->amount_msat, q->expiry_s);
         if (r >= 0)
-                r = json_write_string(&a->body, q->id, strlen(q->id));
+                r = add_label(&a->body, q->id);
         if (r >= 0)
                 r = buffer_add_string(&a->body, ",\"description\":");
         if (r >= 0)
