@@ -64,10 +64,12 @@ static void forget_deliveries(Provider *p) {
                 job->seq = 0;
 }
 
-static void on_events(
-                _unused_ const char *name, const RelayEvent *events, size_t n, void *userdata) {
+static void on_events(const char *name, const RelayEvent *events, size_t n, void *userdata) {
         Provider *p = userdata;
         int r;
+
+        if (outreach_events(p, name, events, n))
+                return;
 
         for (const RelayEvent *e = events; e < events + n; e++) {
                 r = inbox_add(&p->inbox, e->seq);

@@ -140,6 +140,28 @@ void provider_announce(Provider *p) {
         announce(p, true);
 }
 
+/* Whom the roots follow; the own key, where none is named. */
+static void start_trusting(Provider *p) {
+        char *own[] = { p->pubkey_hex, NULL };
+        char *const *texts = p->config->provider.trust_roots;
+        const char *culprit = "";
+        KeySet roots = {};
+        int r;
+
+        if (!streq(p->config->provider.trust, "follows")) {
+                trust_stop(&p->trust);
+                return;
+        }
+        r = keyset_parse(&roots, strv_length(texts) > 0 ? texts : own, &culprit);
+        if (r == -EINVAL)
+                log_warning("\"%s\" is no public key; it is not trusted.", culprit);
+        if (r != -ENOMEM)
+                r = trust_start(&p->trust, &roots);
+        if (r < 0)
+                (void) log_warning_errno(r, "Whom to trust cannot be found out: %m");
+        keyset_done(&roots);
+}
+
 void provider_come_online(Provider *p) {
         int r;
 
@@ -150,6 +172,8 @@ void provider_come_online(Provider *p) {
         }
 
         announce(p, false);
+        start_trusting(p);
+        outreach_online(p);
         p->going_online = p->withdrawing = false;
         p->retry_usec = RETRY_FIRST;
         p->trouble[0] = '\0';
@@ -389,6 +413,7 @@ void provider_drain(Provider *p, bool run_queue) {
         }
 
         (void) relay_client_unsubscribe(p->relay, PROVIDER_SUBSCRIPTION, false);
+        outreach_offline(p);
         if (!run_queue && sd_event_add_time_relative(p->event, &p->retry, CLOCK_BOOTTIME,
                                           p->config->provider.drain_timeout, 100 * MSEC,
                                           on_drain_timeout, p) < 0)

@@ -97,6 +97,7 @@ Limits provider_limits(const Provider *p, const JobRequest *r) {
                 .agents = &p->agents,
                 .allow = &p->allow,
                 .deny = &p->deny,
+                .trusted = streq(c->provider.trust, "follows") ? &p->trust.known : NULL,
                 .min_pow = c->provider.min_pow,
         };
 }
@@ -300,6 +301,7 @@ static int open_clients(Provider *p, const ProviderSockets *sockets) {
         if (r < 0)
                 return r;
         store_client_on_return(p->store, on_store_returned, p);
+        p->trust = (Trust){ .event = p->event, .store = p->store, .relay = p->relay };
         p->announcer = (Announcer){ .store = p->store, .signer = p->signer, .relay = p->relay };
         return 0;
 }
@@ -323,6 +325,7 @@ int provider_new(sd_event *event, const Config *config, const ProviderSockets *s
         pricing_init(&p->pricing);
         customers_init(&p->customers, JOBS_MAX);
         pace_init(&p->pace, PACES_MAX);
+        pace_init(&p->ping_pace, 1024);
         durations_init(&p->durations);
         read_standings(p);
 
@@ -363,6 +366,8 @@ Provider *provider_free(Provider *p) {
         announcer_done(&p->announcer);
         feedback_done(&p->feedback);
         tally_done(&p->tally);
+        trust_stop(&p->trust);
+        outreach_done(p);
         p->store_call = store_call_free(p->store_call);
         p->signer_call = signer_call_free(p->signer_call);
         p->wallet_call = wallet_call_free(p->wallet_call);
@@ -377,6 +382,7 @@ Provider *provider_free(Provider *p) {
         pricing_done(&p->pricing);
         customers_done(&p->customers);
         pace_done(&p->pace);
+        pace_done(&p->ping_pace);
         durations_done(&p->durations);
         keyset_done(&p->agents);
         keyset_done(&p->allow);

@@ -6,9 +6,11 @@
 #include "feedback.h"
 #include "inbox.h"
 #include "job.h"
+#include "outreach.h"
 #include "pricing.h"
 #include "router.h"
 #include "tally.h"
+#include "trust.h"
 
 #define PROVIDER_KEY          "provider"
 #define PROVIDER_SUBSCRIPTION "jobs"
@@ -65,7 +67,9 @@ struct Provider {
         unsigned n_infers;
         Queue small; /* work that needs none, and waits for no slot */
         Customers customers;
-        Pace pace;
+        Pace pace, ping_pace;
+        Trust trust;
+        Outreach outreach;
         Tally tally;
         Durations durations;
         Pricing pricing;

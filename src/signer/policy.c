@@ -19,6 +19,7 @@ static const struct {
         { PEER_PROVIDER, "provider", SIGN,    5,              5              }, /* its withdrawal */
         { PEER_PROVIDER, "provider", SIGN,    0,              0              }, /* profile */
         { PEER_PROVIDER, "provider", SIGN,    10002,          10002          }, /* relay list */
+        { PEER_PROVIDER, "provider", SIGN,    11998,          11998          }, /* heartbeat */
         { PEER_PROVIDER, "provider", ENCRYPT, 0,              0              },
 
         { PEER_RELAY,    "*",        SIGN,    NIP42_AUTH,     NIP42_AUTH     },

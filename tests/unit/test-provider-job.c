@@ -75,7 +75,7 @@ static const Event *published(uint16_t kind) {
 
 static int setup(_unused_ void **state) {
         static char relay[] = "wss://relay.example.com", name[] = "Pylon", none[] = "",
-                    no_wallet[] = "none";
+                    no_wallet[] = "none", any[] = "any";
         static char *relays[] = { relay, NULL };
         const uint8_t ours[32] = { [31] = 1 }, customer[32] = { [31] = 2 };
 
@@ -94,6 +94,7 @@ static int setup(_unused_ void **state) {
                                 .job_timeout = 5 * MIN_,
                                 .accept_age = 15 * MIN_,
                                 .drain_timeout = 30 * SEC,
+                                .trust = any,
                         },
                         .wallet = { .driver = no_wallet },
                         .pow = { .max_bits = 28, .workers = 1 },
