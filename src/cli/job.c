@@ -5,6 +5,7 @@
 #include "basic/json.h"
 #include "call.h"
 #include "out.h"
+#include "places.h"
 #include "table.h"
 #include "text.h"
 #include "verb.h"
@@ -22,8 +23,22 @@ static int read_line(sd_bus_message *m, JobLine *l) {
                         &l->price_msats, &l->created_at, &l->error);
 }
 
-static int list_json(sd_bus_message *m) {
+static bool is_open(const char *state) {
+        return streq(state, "unpaid") || streq(state, "queued") || streq(state, "running");
+}
+
+static void print_place_json(Out *o, const Place *place) {
+        if (!place || place->position == 0)
+                return;
+        out_text(o, "class", place->class);
+        out_number(o, "position", place->position);
+        if (place->seconds >= 0)
+                out_number(o, "seconds_left", place->seconds);
+}
+
+static int list_json(const Cli *cli, sd_bus_message *m) {
         _cleanup_(out_done) Out o = OUT_INIT;
+        _cleanup_(places_done) Places places = { 0 };
         JobLine l;
         int r;
 
@@ -37,14 +52,31 @@ static int list_json(sd_bus_message *m) {
                 out_number(&o, "price_msats", l.price_msats);
                 out_number(&o, "created_at", l.created_at);
                 out_text(&o, "error", *l.error ? l.error : NULL);
+                if (is_open(l.state) && !places.list)
+                        places_read(cli, &places);
+                print_place_json(&o, places_find(&places, l.id));
                 out_end(&o);
         }
         out_end(&o);
         return r < 0 ? r : out_print(&o);
 }
 
-static int list_table(sd_bus_message *m) {
+/* "queued 3, 40s": its position, and how long until it is done. */
+static void text_state(const char *state, const Place *place, char ret[static 2 * TEXT_MAX]) {
+        char span[TEXT_MAX] = "";
+
+        if (place && place->seconds >= 0)
+                text_span((usec_t) place->seconds * SEC, span);
+        if (place && place->position > 0)
+                (void) snprintf(ret, 2 * TEXT_MAX, "%s %" PRIu32 "%s%s", state, place->position,
+                                *span ? ", " : "", span);
+        else
+                (void) snprintf(ret, 2 * TEXT_MAX, "%s", state);
+}
+
+static int list_table(const Cli *cli, sd_bus_message *m) {
         _cleanup_(table_freep) Table *t = NULL;
+        _cleanup_(places_done) Places places = { 0 };
         int64_t now = now_seconds();
         unsigned n = 0;
         JobLine l;
@@ -60,14 +92,17 @@ static int list_table(sd_bus_message *m) {
         (void) table_add(t, _("WHEN"));
         (void) table_add(t, _("ERROR"));
         for (; (r = read_line(m, &l)) > 0; n++) {
-                char id[TEXT_MAX], price[TEXT_MAX], when[TEXT_MAX];
+                char id[TEXT_MAX], price[TEXT_MAX], when[TEXT_MAX], state[2 * TEXT_MAX];
 
+                if (is_open(l.state) && !places.list)
+                        places_read(cli, &places);
+                text_state(l.state, places_find(&places, l.id), state);
                 text_id(l.id, id);
                 text_msats(l.price_msats, price);
                 text_ago(l.created_at, now, when);
                 (void) table_add(t, id);
                 (void) table_addf(t, "%u", l.kind);
-                (void) table_add(t, l.state);
+                (void) table_add(t, state);
                 (void) table_add(t, price);
                 (void) table_add(t, when);
                 r = table_add(t, l.error);
@@ -103,7 +138,7 @@ int verb_job_list(Cli *cli) {
                 return call_fail(cli, &error);
         r = sd_bus_message_enter_container(reply, 'a', "(sqssxxs)");
         if (r >= 0)
-                r = cli->args.json ? list_json(reply) : list_table(reply);
+                r = cli->args.json ? list_json(cli, reply) : list_table(cli, reply);
         return r < 0 ? call_unreadable(cli) : EXIT_SUCCESS;
 }
 
@@ -200,17 +235,47 @@ static void print_column(const Column *c) {
         }
 }
 
+/* Where it waits, of a job that does. */
+static void show_place(const Cli *cli, const char *id, Out *o) {
+        _cleanup_(places_done) Places places = { 0 };
+        const Place *place;
+        char span[TEXT_MAX];
+
+        places_read(cli, &places);
+        place = places_find(&places, id);
+        if (!place || place->position == 0)
+                return;
+        if (cli->args.json) {
+                print_place_json(o, place);
+                return;
+        }
+        (void) printf("%s: %" PRIu32 " (%s)\n", _("Position"), place->position, place->class);
+        if (place->seconds < 0)
+                return;
+        text_span((usec_t) place->seconds * SEC, span);
+        (void) printf("%s: %s\n", _("Done in"), span);
+}
+
 static int show(const Cli *cli, sd_bus_message *m) {
         _cleanup_(out_done) Out o = OUT_INIT;
+        const char *id = NULL;
+        bool open = false;
         Column c;
         int r;
 
         out_object(&o, NULL);
-        while ((r = read_column(m, &c)) > 0)
+        while ((r = read_column(m, &c)) > 0) {
+                if (c.text && streq(c.name, "id"))
+                        id = c.text;
+                if (c.text && streq(c.name, "status"))
+                        open = is_open(c.text);
                 if (cli->args.json)
                         print_column_json(&o, &c);
                 else
                         print_column(&c);
+        }
+        if (r >= 0 && open && id)
+                show_place(cli, id, &o);
         out_end(&o);
         if (r < 0 || !cli->args.json)
                 return r;
