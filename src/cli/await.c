@@ -5,6 +5,7 @@
 #include "basic/json.h"
 #include "bus/names.h"
 #include "out.h"
+#include "qr.h"
 #include "question.h"
 #include "text.h"
 #include "verb.h"
@@ -20,6 +21,7 @@ void await_done(Await *a) {
 }
 
 static void show_invoice(const char *bolt11) {
+        qr_print_invoice(stderr, bolt11);
         (void) fprintf(stderr, _("The provider wants to be paid first. Pay this invoice:\n%s\n"),
                         bolt11);
 }

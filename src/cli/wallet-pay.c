@@ -7,6 +7,7 @@
 #include "money/bolt11.h"
 #include "money/msat.h"
 #include "out.h"
+#include "qr.h"
 #include "text.h"
 #include "verb.h"
 #include "wallet.h"
@@ -25,6 +26,7 @@ static int print_invoice(const Cli *cli, sd_bus_message *m, int64_t msat) {
         if (sd_bus_message_read(m, "ssx", &hash, &bolt11, &expires_at) < 0)
                 return call_unreadable(cli);
         if (!cli->args.json) {
+                qr_print_invoice(stdout, bolt11);
                 (void) printf("%s\n", bolt11);
                 return EXIT_SUCCESS;
         }

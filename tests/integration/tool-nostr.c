@@ -5,6 +5,8 @@
 #include "basic/crypt.h"
 #include "basic/json.h"
 #include "basic/secp.h"
+#include "basic/text.h"
+#include "money/bolt11.h"
 #include "nostr/bip39.h"
 #include "nostr/event.h"
 #include "nostr/key.h"
@@ -215,6 +217,48 @@ static int verb_mine(const char *const *a, Buffer *b, const char **reterr) {
         return r < 0 ? r : buffer_add_string(b, mined);
 }
 
+/* Its facts, between blanks; the description, or the hash of one, is the last. */
+static int verb_bolt11(const char *const *a, Buffer *b, const char **reterr) {
+        char hash[HEX32_MAX], secret[HEX32_MAX], about[HEX32_MAX], payee[67];
+        _cleanup_bolt11_ Bolt11 i = { 0 };
+        int r;
+
+        r = bolt11_decode(a[0], &i, reterr);
+        if (r < 0)
+                return r;
+        hex_encode(i.payment_hash, 32, hash);
+        hex_encode(i.payment_secret, 32, secret);
+        hex_encode(i.description_hash, 32, about);
+        hex_encode(i.payee, 33, payee);
+        return buffer_addf(b, "%s %lld %lld %lld %lld %s %s %s %s", network_name(i.network),
+                        (long long) i.amount_msat, (long long) i.created_at, (long long) i.expiry,
+                        (long long) i.min_final_cltv, hash, secret, payee, i.description ?: about);
+}
+
+/* node's secret, msat, payment hash, description. */
+static int verb_bolt11_encode(const char *const *a, Buffer *b, const char **reterr) {
+        uint16_t features[] = { BOLT11_VAR_ONION, BOLT11_PAYMENT_SECRET, BOLT11_BASIC_MPP + 1 };
+        _cleanup_free_ char *text = NULL;
+        uint8_t secret[32];
+        Bolt11 i = {
+                .network = NETWORK_REGTEST,
+                .created_at = 1700000000,
+                .expiry = 600,
+                .min_final_cltv = 80,
+                .payment_secret = { 7 },
+                .features = features,
+                .n_features = ELEMENTSOF(features),
+                .description = (char *) a[3],
+        };
+        int r;
+
+        r = hex_decode(a[0], secret, sizeof(secret)) ?: parse_i64(a[1], &i.amount_msat)
+                        ?: hex_decode(a[2], i.payment_hash, 32);
+        if (r >= 0)
+                r = bolt11_encode(&i, secret, &text, reterr);
+        return r < 0 ? r : buffer_add_string(b, text);
+}
+
 static const struct {
         const char *name;
         size_t n_arguments;
@@ -231,6 +275,8 @@ static const struct {
         { "nip04-decrypt", 3, verb_nip04_decrypt },
         { "difficulty", 1, verb_difficulty },
         { "mine", 1, verb_mine },
+        { "bolt11", 1, verb_bolt11 },
+        { "bolt11-encode", 4, verb_bolt11_encode },
 };
 
 static int run_verb(const Json *line, Buffer *b, const char **reterr) {

@@ -14,6 +14,7 @@ HOMES = {
     "sqlite3.h": "lib/basic/sql.c",
     "systemd/sd-journal.h": "lib/basic/log.c",
     "curl/": "lib/net/",
+    "qrencode.h": "cli/qr.c",
     "libwebsockets.h": "lib/net/",
     "uv.h": "lib/net/",
     "openssl/": "lib/net/",

@@ -10,6 +10,7 @@ import * as nip06 from 'nostr-tools/nip06';
 import * as nip13 from 'nostr-tools/nip13';
 import * as nip19 from 'nostr-tools/nip19';
 import * as nip44 from 'nostr-tools/nip44';
+import { createRequire } from 'node:module';
 
 const [path, topic] = process.argv.slice(2);
 const seed = process.env.CROSS_SEED ?? String(Date.now());
@@ -90,6 +91,28 @@ const topics = {
       const a = secret(), b = secret(), message = text(300);
       assert.equal(await ours('nip04-decrypt', hex(b), getPublicKey(a), nip04.encrypt(a, getPublicKey(b), message)), message);
       assert.equal(nip04.decrypt(a, getPublicKey(b), await ours('nip04-encrypt', hex(b), getPublicKey(a), message)), message);
+    }
+  },
+  // Two packages read what we write; what one of them writes we read.
+  async bolt11() {
+    const require = createRequire(import.meta.url), bolt11 = require('bolt11'), light = require('light-bolt11-decoder');
+    const regtest = { bech32: 'bcrt', pubKeyHash: 0x6f, scriptHash: 0xc4, validWitnessVersions: [0, 1] };
+    const value = (decoded, name) => decoded.sections.find(s => s.name === name)?.value;
+    for (let i = 0; i < 60; i++) {
+      const node = hex(bytes()), hash = hex(bytes()), msat = number(4) ? number(1e9) + 1 : (number(1000) + 1) * 100000, about = text(60);
+      const mine = await ours('bolt11-encode', node, String(msat), hash, about), facts = light.decode(mine), whole = bolt11.decode(mine, regtest);
+      assert.deepEqual([value(facts, 'amount'), value(facts, 'payment_hash'), value(facts, 'description'), value(facts, 'expiry'), value(facts, 'timestamp'),
+        value(facts, 'min_final_cltv_expiry')], [String(msat), hash, about, 600, 1700000000, 80]);
+      assert.deepEqual([whole.millisatoshis, whole.payeeNodeKey.slice(2), whole.tagsObject.payment_hash],
+        [String(msat), getPublicKey(Buffer.from(node, 'hex')), hash]);
+
+      const secret = hex(bytes()), theirs = bolt11.sign(bolt11.encode({ network: regtest, millisatoshis: String(msat), timestamp: 1600000000 + i, tags: [
+        { tagName: 'payment_hash', data: hash }, { tagName: 'description', data: about }, { tagName: 'payment_secret', data: secret },
+        { tagName: 'expire_time', data: 77 }, { tagName: 'min_final_cltv_expiry', data: 30 },
+        { tagName: 'feature_bits', data: { word_length: 4, payment_secret: { required: true, supported: true } } }] }, false), node);
+      assert.equal(await ours('bolt11', theirs.paymentRequest), ['regtest', msat, 1600000000 + i, 77, 30, hash, secret, theirs.payeeNodeKey, about].join(' '));
+      const at = 12 + number(theirs.paymentRequest.length - 12), letter = theirs.paymentRequest[at] === 'q' ? 'p' : 'q';
+      assert.ok((await ours('bolt11', theirs.paymentRequest.slice(0, at) + letter + theirs.paymentRequest.slice(at + 1))).error);
     }
   },
   async nip13() {
