@@ -1,5 +1,5 @@
 """A real llama.cpp server (make-llama builds it) with a model of random weights: what it writes means nothing, and is
-not even UTF-8 all the time, but how it speaks is real. Run by tools/check --real."""
+not even UTF-8 all the time, but how it speaks is real. tools/check --real builds it and runs this."""
 import json
 import os
 import pathlib
