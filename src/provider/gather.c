@@ -29,6 +29,7 @@ typedef struct Part {
         Event *other;   /* the request of the other job */
         bool elsewhere; /* it is not one of ours */
         char **relays;
+        unsigned n_errors; /* of queries */
         Buffer text;
 } Part;
 
@@ -258,10 +259,18 @@ static int part_query(Part *p, const char *filter, relay_query_done_t done) {
         return relay_client_query(p->gather->doors.relay, &q, done, p, &p->query);
 }
 
+/* A relay that the customer named may be what is wrong: then those of the settings must do. */
+static void part_query_failed(Part *p) {
+        if (++p->n_errors > 1)
+                p->relays = strv_free(p->relays);
+}
+
 static void on_event(int error, _unused_ const char *reason, Event *const *events, size_t n,
                 void *userdata) {
         Part *p = userdata;
 
+        if (error < 0)
+                part_query_failed(p);
         if (error < 0 || n == 0)
                 part_wait(p);
         else
@@ -337,6 +346,8 @@ static void on_results(int error, _unused_ const char *reason, Event *const *eve
         Part *p = userdata;
         const Event *result = error < 0 ? NULL : choose_result(p->other, events, n);
 
+        if (error < 0)
+                part_query_failed(p);
         if (result)
                 part_take_result(p, result);
         else
@@ -355,6 +366,8 @@ static void on_other(int error, _unused_ const char *reason, Event *const *event
                 void *userdata) {
         Part *p = userdata;
 
+        if (error < 0)
+                part_query_failed(p);
         if (error < 0 || n == 0) {
                 part_wait(p);
                 return;

@@ -365,6 +365,8 @@ static void job_changed(Flow *f, int from) {
         Job *job = flow_job(f);
 
         log_debug("Job %.12s: %s -> %s", job_id(job), job_states[from].name, flow_state_name(f));
+        if (from == JOB_QUEUED && f->state != JOB_QUEUED)
+                job_leave_queue(job);
         if (from == JOB_RUNNING && f->state != JOB_RUNNING)
                 job_release_slot(job);
         if (job->provider->moved)
