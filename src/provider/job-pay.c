@@ -286,8 +286,48 @@ static void on_settled(const WalletSettled *settled, size_t n, void *userdata) {
                 provider_want_turn(p);
 }
 
+static size_t unpaid_jobs(const Provider *p, const char *ret[static WALLET_JOBS_MAX]) {
+        size_t n = 0;
+        const Job *job;
+
+        MAP_FOREACH (job, &p->jobs)
+                if (job->flow.state == JOB_UNPAID && !job->pay.dormant && n < WALLET_JOBS_MAX)
+                        ret[n++] = job_id(job);
+        return n;
+}
+
+static void on_missed(int error, const char *reason, const WalletJobPayment *payments, size_t n,
+                void *userdata) {
+        Provider *p = userdata;
+
+        if (error < 0)
+                log_debug("Whether jobs were paid meanwhile is told later: %s.", reason);
+        for (size_t i = 0; error >= 0 && i < n; i++) {
+                uint8_t id[32];
+                Job *job;
+
+                if (!is_paid(payments[i].status) ||
+                                hex_decode(payments[i].job_id, id, sizeof(id)) < 0)
+                        continue;
+                job = map_get(&p->jobs, id, sizeof(id));
+                if (job && job->flow.state == JOB_UNPAID && streq(payments[i].stage, stage_of(job)))
+                        job_paid(job, payments[i].status);
+        }
+}
+
+/* The wallet was killed: what it had not told yet is asked for. */
+static void on_returned(void *userdata) {
+        const char *ids[WALLET_JOBS_MAX];
+        Provider *p = userdata;
+        size_t n = unpaid_jobs(p, ids);
+
+        if (n > 0 && wallet_job_payments(p->wallet, ids, n, on_missed, p, NULL) < 0)
+                log_debug("The invoices' ends will tell which jobs were paid meanwhile.");
+}
+
 const WalletHandler payments_handler = {
         .settled = on_settled,
+        .returned = on_returned,
 };
 
 /* ---- the jobs of an earlier life */

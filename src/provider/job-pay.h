@@ -29,6 +29,4 @@ int job_settle(Job *job, const char *destination);
 
 /* The jobs of a page of the store that money may hang on, before they are taken up. */
 int payments_ask(Provider *p);
-void payments_on_settled(const WalletSettled *settled, size_t n, void *userdata);
-void payments_on_returned(void *userdata);
 extern const WalletHandler payments_handler;

@@ -131,7 +131,8 @@ def test_a_cancelled_job_that_is_not_paid_is_gone(paid, relay, make_pylon):
     pylon.wait_state(request["id"], "cancelled")
 
 
-LATE = '[pay]\ninvoice_expiry = "10s"\n'
+# Nobody finds that many bits in time.
+HOPELESS = '[provider]\njob_timeout = "1s"\n[pow]\nmax_bits = 40\n'
 
 
 def owed(pylon):
@@ -139,8 +140,8 @@ def owed(pylon):
 
 
 def test_what_is_paid_and_cannot_be_done_is_owed_until_it_is_settled(paid, relay):
-    pylon, purse = paid(more='[provider]\njob_timeout = "2s"\n')
-    (request,) = post(relay, job_template(28))
+    pylon, purse = paid(more=HOPELESS)
+    (request,) = post(relay, job_template(40))
     purse.pay("for nothing", bolt11(demand(relay, request)))
     pylon.wait_state(request["id"], "owed", seconds=30)
     assert owed(pylon) == [request["id"]]
@@ -158,8 +159,8 @@ def test_what_is_paid_and_cannot_be_done_is_owed_until_it_is_settled(paid, relay
 
 
 def test_the_owner_may_have_delivered_otherwise(paid, relay):
-    pylon, purse = paid(more='[provider]\njob_timeout = "2s"\n')
-    (request,) = post(relay, job_template(28))
+    pylon, purse = paid(more=HOPELESS)
+    (request,) = post(relay, job_template(40))
     purse.pay("for nothing", bolt11(demand(relay, request)))
     pylon.wait_state(request["id"], "owed", seconds=30)
     pylon.json("job", "settle", request["id"], "--delivered")
@@ -169,8 +170,8 @@ def test_the_owner_may_have_delivered_otherwise(paid, relay):
 
 
 def test_the_owner_cancels_a_paid_job_and_owes_it(paid, relay):
-    pylon, purse = paid()
-    (request,) = post(relay, job_template(28))
+    pylon, purse = paid(more="[pow]\nmax_bits = 40\n")
+    (request,) = post(relay, job_template(40))
     purse.pay("for nothing", bolt11(demand(relay, request)))
     wait_for(lambda: feedback(relay, request, "processing"), 20, "it runs")
     pylon.json("job", "cancel", request["id"])
@@ -197,3 +198,40 @@ def test_an_encrypted_job_is_paid_in_the_open_and_answered_sealed(paid, relay):
     pylon.wait_state(request["id"], "completed")
     (result,) = wait_for(lambda: relay.results(request["id"]), 20, "the result")
     assert ["encrypted"] in result["tags"] and "nonce" not in result["content"]
+
+
+def test_money_goes_back_by_itself_where_the_customer_says_how(paid, relay):
+    """His request names an invoice of his own: the wallet of the same machine pays it."""
+    pylon, purse = paid(more=HOPELESS)
+    _, back, _ = purse.invoice(21000, account="owner", text="my money")
+    (request,) = post(relay, job_template(40, extra=[("param", "refund", back)]))
+    purse.pay("for nothing", bolt11(demand(relay, request)))
+    pylon.wait_state(request["id"], "cancelled", seconds=30)
+    assert purse.balances()["owner"] == 10_000_000
+    errors = wait_for(lambda: len(feedback(relay, request, "error")) == 2 and feedback(relay, request, "error"), 10, "both are told")
+    assert any("sent back" in (tag(e, "status", 2) or "") for e in errors)
+    assert earned(pylon)["total_msats"] == 0
+
+
+@pytest.mark.parametrize("deliver", [True, False])
+def test_what_is_paid_late_is_delivered_or_owed_as_the_owner_says(paid, relay, deliver):
+    """The payment is on its way while the invoice's time is over: the driver tells of it seconds later."""
+    more = f'[pay]\ninvoice_expiry = "10s"\ndeliver_late = {str(deliver).lower()}\n'
+    pylon, purse = paid(more=more, env={"PYLON_FAULTS": "regtest.watch@2=EIO"})
+    (request,) = post(relay, job_template())
+    asked = demand(relay, request)
+    left = int(tag(asked, "expiration")) - time.time()
+    time.sleep(max(left - 1.5, 0))
+    assert purse.pay("at the last moment", bolt11(asked))[0] == "settled"
+    pylon.wait_state(request["id"], "completed", "owed", seconds=40)
+    assert purse.balances().get("provider", 0) + purse.balances().get("refunds", 0) + purse.balances().get("held", 0) == 21000
+
+
+def test_the_owner_sees_what_is_owed(paid, relay):
+    pylon, purse = paid(more=HOPELESS)
+    (request,) = post(relay, job_template(40))
+    purse.pay("for nothing", bolt11(demand(relay, request)))
+    pylon.wait_state(request["id"], "owed", seconds=30)
+    assert "owed" in pylon.run("status").stdout
+    assert "owed" in pylon.run("job", "list").stdout
+    assert "is owed" in pylon.log()

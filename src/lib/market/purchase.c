@@ -537,6 +537,8 @@ Event *purchase_result(const Purchase *p) {
 
 /* Nobody came in time: then the last no is the best reason there is. */
 const char *purchase_reason(const Purchase *p) {
+        if (p->flow.error == -EEXIST)
+                return "the same request was bought already; requests of one second must differ";
         if (p->flow.error != -ETIMEDOUT)
                 return p->flow.reason;
         if (p->flow.from == PURCHASE_PAID)
