@@ -99,7 +99,7 @@ int answer_make(const TextTask *t, const char *content, size_t size, size_t size
         if (!utf8_is_valid(content, size))
                 return wrong(reterr, _("The model's answer is no text."));
         fits = fitting(content, size, size_max);
-        if (fits < size && json)
+        if (fits < size && t->json)
                 return wrong(reterr, _("The answer is larger than relays take."));
         if (t->json && !json) {
                 a.output = "text/plain";

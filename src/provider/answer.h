@@ -12,8 +12,8 @@ typedef struct Answer {
 size_t answer_size_max(size_t configured, bool encrypted);
 
 /* Without control characters, which relays and clients disagree about, and without what surrounds a
- * JSON value. What is too long is cut off, unless it is JSON. -EBADMSG: the reason is a sentence
- * for the customer; -ENOMEM. */
+ * JSON value. What is too long is cut off, unless it should be JSON: half of that is nothing.
+ * -EBADMSG: the reason is a sentence for the customer; -ENOMEM. */
 int answer_make(const TextTask *t, const char *content, size_t size, size_t size_max, Answer *ret,
                 const char **reterr);
 void answer_done(Answer *a);

@@ -41,6 +41,8 @@ static void what_is_too_long_is_cut_between_characters(_unused_ void **state) {
                         answer_to(&text_task, "a\n\"b\" c", 6, &a), "a\n\"b"); /* as JSON has it */
         assert_string_equal(answer_to(&json_task, "[1,2,3,4]", 6, &a),
                         "The answer is larger than relays take.");
+        assert_string_equal(answer_to(&json_task, "[1,2,3,", 6, &a),
+                        "The answer is larger than relays take.");
         assert_int_equal(answer_size_max(48 * 1024, false), 48 * 1024);
         assert_int_equal(answer_size_max(48 * 1024, true), 32 * 1024);
         answer_done(&a);
