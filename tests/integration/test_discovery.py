@@ -94,3 +94,75 @@ def test_the_provider_goes_offline_and_online_by_word(pylon, relay):
     wait_for(lambda: served(relay) == {"5970"}, 20, "it is announced")
     pylon.run("provider", "drain")
     wait_for(lambda: pylon.json("provider", "status")["state"] == "offline", 20, "it is drained")
+
+
+ROOT, FRIEND, STRANGER = "61" * 32, "62" * 32, "63" * 32
+
+
+def post(relay, template, key):
+    lines = customer("post", relay.url, template if isinstance(template, str) else json.dumps(template),
+                     env={"CUSTOMER_KEY": key})
+    return next(line["request"] for line in lines if "request" in line)
+
+
+def test_only_who_is_followed_is_served_also_while_no_relay_answers(way, relay, make_pylon):
+    friend = post(relay, {"kind": 1, "content": "hello"}, FRIEND)["pubkey"]
+    root = post(relay, {"kind": 3, "tags": [["p", friend]]}, ROOT)["pubkey"]
+    pylon = make_pylon(way, [relay.url], f"[provider]\ntrust = \"follows\"\ntrust_roots = [\"{root}\"]\n")
+    pylon.start()
+    wait_for(relay.subscribers, 20, "Pylon is subscribed")
+    wait_for(lambda: pylon.query("select 1 from settings where name = 'provider.follows.0' and value <> ''"), 30,
+             "the list of follows is kept")
+    served_one = post(relay, mining_job(8, "a friend's"), FRIEND)
+    pylon.wait_state(served_one["id"], "completed")
+    other = post(relay, mining_job(8, "a stranger's"), STRANGER)
+    again = post(relay, mining_job(8, "a friend's second"), FRIEND)
+    pylon.wait_state(again["id"], "completed")
+    assert pylon.state(other["id"]) is None
+    wait_for(lambda: {v["verdict"]: v["requests"] for v in pylon.json("why")["verdicts"]}.get("not-trusted") == 1, 20,
+             "the stranger was seen")
+
+    # What was known holds where the relays have forgotten the list.
+    pylon.stop()
+    relay.kill()
+    relay.file.write_text("")
+    relay.start()
+    pylon.start()
+    wait_for(relay.subscribers, 60, "Pylon is subscribed")
+    third = post(relay, mining_job(8, "a friend's third"), FRIEND)
+    pylon.wait_state(third["id"], "completed", seconds=40)
+
+
+def test_it_says_that_it_lives_and_answers_who_asks(way, relay, make_pylon):
+    pylon = make_pylon(way, [relay.url], "[discovery]\nheartbeat = \"1s\"\nping = true\n")
+    pylon.start()
+    beat = wait_for(lambda: relay.events(11998), 20, "a heartbeat")[0]
+    assert tag(beat, "status") == "online" and ["k", "5970"] in beat["tags"]
+    assert int(tag(beat, "expiration")) > beat["created_at"]
+    wait_for(lambda: len({e["created_at"] for e in relay.events(11998)}) >= 2, 20, "another one")
+    ping = post(relay, {"kind": 7007, "tags": [["p", beat["pubkey"]]]}, FRIEND)
+    pong = wait_for(lambda: [e for e in relay.events(7000) if tag(e, "e") == ping["id"]], 20, "the pong")[0]
+    assert tag(pong, "status") == "pong" and tag(pong, "p") == ping["pubkey"] and pong["pubkey"] == beat["pubkey"]
+    for i in range(20):
+        post(relay, {"kind": 7007, "content": str(i), "tags": [["p", beat["pubkey"]]]}, STRANGER)
+    done = post(relay, mining_job(8), FRIEND)
+    pylon.wait_state(done["id"], "completed")
+    assert len([e for e in relay.events(7000) if tag(e, "status") == "pong"]) <= 12  # of 21: six a minute for each
+    pylon.stop()
+    wait_for(lambda: tag(relay.events(11998)[-1], "status") == "offline", 20, "it says that it goes")
+
+
+def test_the_profile_keeps_what_others_wrote_and_is_published_once(way, relay, make_pylon):
+    pylon = make_pylon(way, [relay.url], "[discovery]\nprofile = true\n")
+    pylon.start()
+    first = wait_for(lambda: relay.events(0), 30, "the profile")[0]
+    assert json.loads(first["content"]) == {"name": "under test"}
+    assert first["pubkey"] == pylon.json("provider", "status")["public_key"]
+    pylon.stop()
+    pylon.start()
+    (request,) = [post(relay, mining_job(8), FRIEND)]
+    pylon.wait_state(request["id"], "completed")
+    pylon.config.write_text(pylon.config.read_text().replace("under test", "renamed"))
+    reload(pylon)
+    wait_for(lambda: json.loads(relay.events(0)[-1]["content"])["name"] == "renamed", 30, "the new name")
+    assert len(relay.events(0)) == 2

@@ -3,11 +3,11 @@ import contextlib
 import json
 import subprocess
 import threading
+import types
 
 from parts import NODE, customer, mining_job, tag, wait_for
 
-import os
-ABUSE = int(os.environ.get("ABUSE", "10000"))
+ABUSE = 10000
 
 
 def post(relay, *templates, key=None):
@@ -51,22 +51,19 @@ def refusal(relay, request_id):
     return errors and (tag(errors[0], "status", 2) or errors[0]["content"])
 
 
-def test_ten_thousand_requests_delay_a_stranger_by_one_slot(way, relay, make_pylon):
-    pylon = make_pylon(way, [relay.url], "[provider]\nmax_concurrent_jobs = 1\nper_customer_max = 100000\n"
+def test_ten_thousand_requests_delay_a_stranger_by_one_slot(way, make_pylon):
+    """At Pylon's own relay: one in JavaScript would be what is measured."""
+    pylon = make_pylon(way, None, "[provider]\nmax_concurrent_jobs = 1\nper_customer_max = 100000\n"
                        "queue_max = 100000\nper_customer_size = \"1G\"\n[pow]\nworkers = 1\n")
     pylon.start()
-    wait_for(relay.subscribers, 20, "Pylon is subscribed")
-    abuser = flood(relay, ABUSE, mining_job(18))
-    wait_for(lambda: pylon.query("select count(*) from jobs")[0][0] == ABUSE, 120, "all of it is on disk")
-    assert pylon.json("provider", "status")["queued"] > ABUSE * 9 // 10, "the abuser was served too fast for this test"
+    own = types.SimpleNamespace(url=f"ws://127.0.0.1:{pylon.local_port}")
+    abuser = flood(own, ABUSE, mining_job(20))
+    wait_for(lambda: pylon.query("select count(*) from jobs")[0][0] == ABUSE, 60, "all of it is on disk")
+    assert pylon.json("provider", "status")["queued"] > ABUSE * 8 // 10, "the abuser was served too fast for this test"
     with watched(pylon) as changes:
         wait_for(lambda: changes, 30, "the queue moves")
-        (stranger,) = post(relay, mining_job(18, "a stranger's"))
-        try:
-            pylon.wait_state(stranger["id"], "completed", seconds=25)
-        finally:
-            print(len(changes), [(c["id"][:6], c["state"], c["at"]) for c in changes[:10]], [(c["id"][:6], c["state"], c["at"]) for c in changes[-10:]], states(changes, stranger["id"]), pylon.json("job","show",stranger["id"]).get("position"))
-        wait_for(lambda: "completed" in states(changes, stranger["id"]), 20, "it was seen")
+        (stranger,) = post(own, mining_job(20, "a stranger's"))
+        wait_for(lambda: "completed" in states(changes, stranger["id"]), 60, "the stranger's job is done")
     since = next(i for i, c in enumerate(changes) if c["id"] == stranger["id"] and c["state"] == "queued")
     until = next(i for i, c in enumerate(changes) if c["id"] == stranger["id"] and c["state"] == "running")
     before = [c for c in changes[since:until] if c["state"] == "running"]
