@@ -2,6 +2,7 @@
 
 #include "basic/text.h"
 
+#define FIRST 4  /* of the pause, before the first part */
 #define SHARE 16 /* a part has at least one sixteenth that the one before it had not */
 
 bool partial_is_worth(size_t said, size_t size) {
@@ -28,7 +29,6 @@ static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
         return 0;
 }
 
-/* The first words come after a pause, too: short answers need no parts. */
 static void partial_arm(Partial *p) {
         int enabled = SD_EVENT_OFF;
         usec_t at = p->last + p->interval;
@@ -58,7 +58,8 @@ void partial_init(Partial *p, sd_event *event, size_t size_max, usec_t interval,
                 .userdata = userdata,
         };
         buffer_init(&p->text, size_max);
-        p->last = now_of(p);
+        /* The first words come soon, but not at once: short answers need no parts. */
+        p->last = now_of(p) - interval + interval / FIRST;
 }
 
 void partial_done(Partial *p) {
