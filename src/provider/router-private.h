@@ -16,6 +16,7 @@ typedef struct RouterWork {
         char *model, *backend; /* who answers */
         uint64_t tried;        /* bits of endpoints */
         usec_t since, waiting, missing;
+        usec_t refused, not_before; /* first by a busy server; when it is asked again */
         bool running, told, paused;
 } RouterWork;
 
@@ -43,6 +44,7 @@ typedef struct RouterChoice {
 /* 1: the best one that has it and was not tried; 0: none has it. */
 int router_choose(const Router *r, const char *name, KindWork work, uint64_t tried,
                 RouterChoice *ret);
+bool router_has_slot(const Router *r); /* some server; or none is up, which is another matter */
 void router_want_turn(Router *r);
 void router_forget_endpoint(Router *r, size_t i); /* whoever talks to it looks for another one */
 void router_serve_waiting(Router *r);

@@ -6,6 +6,7 @@
 
 #define BYTES_A_TOKEN_MAX 16         /* so many at most, on average: what is longer cannot fit */
 #define MISSING_USEC      (60 * SEC) /* so long a model may be away that was there */
+#define BUSY_USEC         (1 * SEC)
 
 static Router *work_router(const RouterWork *w) {
         return router_of(w->work.backend);
@@ -94,20 +95,32 @@ static int work_talk(RouterWork *w) {
         return 1;
 }
 
+static const char *too_long(void) {
+        return _("The text is longer than the model can read.");
+}
+
 static const char *away(void) {
         return _("No server has this model at the moment.");
 }
 
+/* Who waits is looked at again then, if nothing happens before. */
+static void wake_at(Router *r, usec_t when) {
+        int enabled = SD_EVENT_OFF;
+        uint64_t planned = 0;
+
+        (void) sd_event_source_get_enabled(r->timer, &enabled);
+        (void) sd_event_source_get_time(r->timer, &planned);
+        if (enabled != SD_EVENT_OFF && planned <= when)
+                return;
+        (void) sd_event_source_set_time(r->timer, when);
+        (void) sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
 static void work_wait(RouterWork *w) {
         Router *r = work_router(w);
-        int enabled = SD_EVENT_OFF;
 
         w->waiting = w->waiting ?: router_now(r);
-        (void) sd_event_source_get_enabled(r->timer, &enabled);
-        if (enabled != SD_EVENT_OFF)
-                return;
-        (void) sd_event_source_set_time_relative(r->timer, MISSING_USEC);
-        (void) sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+        wake_at(r, router_now(r) + MISSING_USEC);
 }
 
 /* What was said so far is void: the next one begins again. */
@@ -123,19 +136,34 @@ static bool has_another(const RouterWork *w) {
         return router_choose(work_router(w), w->wanted, w->task->work, w->tried, &c) > 0;
 }
 
+/* Somebody else keeps the server busy, or it is loading: that passes. */
+static bool may_wait(RouterWork *w, const TalkEnd *end) {
+        usec_t now = router_now(work_router(w));
+
+        if (end->error != -EAGAIN)
+                return false;
+        w->refused = w->refused ?: now;
+        if (now >= w->refused + MISSING_USEC)
+                return false;
+        w->tried &= ~(UINT64_C(1) << w->endpoint);
+        w->not_before = now + BUSY_USEC;
+        wake_at(work_router(w), w->not_before);
+        return true;
+}
+
 static void on_done(const TalkEnd *end, void *userdata) {
         RouterWork *w = userdata;
         TalkEnd last = *end;
+        bool final = end->error >= 0 || end->error == -E2BIG || end->error == -EINVAL;
 
-        if (end->error >= 0 || end->error == -E2BIG || end->error == -EINVAL || !has_another(w)) {
-                if (end->error < 0 && end->error != -E2BIG && end->error != -EINVAL)
+        if (final || (!has_another(w) && !may_wait(w, end))) {
+                if (!final)
                         last.error = -ECONNRESET;
                 work_end(w, &last);
                 return;
         }
 
-        log_info("The backend '%s' broke down in the middle of a question, another one is asked.",
-                        w->backend);
+        log_info("The backend '%s' did not answer a question, which is asked again.", w->backend);
         w->talk = talk_free(w->talk);
         w->waiting = router_now(work_router(w));
         router_want_turn(work_router(w)); /* a slot is free, and this one waits */
@@ -151,8 +179,11 @@ void router_serve_waiting(Router *r) {
                 int q;
 
                 next = w->next;
-                if (w->talk)
+                if (w->talk || now < w->not_before) {
+                        if (!w->talk)
+                                wake_at(r, w->not_before);
                         continue;
+                }
                 if (w->told) {
                         router_want_turn(r);
                         work_restart(w);
@@ -168,6 +199,8 @@ void router_serve_waiting(Router *r) {
                 else {
                         if (q == -ENOENT)
                                 work_fail(w, -ECONNRESET, away());
+                        else if (q == -E2BIG)
+                                work_fail(w, q, too_long());
                         else
                                 work_fail(w, -ECONNRESET,
                                                 _("The model's server cannot be reached."));
@@ -202,7 +235,7 @@ Verdict router_work_new(Router *r, const TextTask *task, Work **ret, const char 
                 if (!router_is_new(r))
                         return VERDICT_UNKNOWN_MODEL;
         } else if (c.model->context > 0 && task->size / BYTES_A_TOKEN_MAX > c.model->context) {
-                *ret_reason = _("The text is longer than the model can read.");
+                *ret_reason = too_long();
                 return VERDICT_TOO_LARGE;
         }
 
@@ -231,6 +264,8 @@ bool router_work_ready(const Work *work) {
         Router *r = work_router(w);
         RouterChoice c;
 
+        if (!router_has_slot(r))
+                return false; /* asked for each who waits, so quickly */
         if (router_choose(r, w->wanted, w->kind, 0, &c) > 0) {
                 w->missing = 0;
                 return endpoint_has_slot(r->endpoints[c.endpoint], c.model);
@@ -238,8 +273,7 @@ bool router_work_ready(const Work *work) {
         if (w->missing > 0 && router_now(r) >= w->missing + MISSING_USEC)
                 return true;
         w->missing = w->missing ?: router_now(r);
-        (void) sd_event_source_set_time_relative(r->timer, MISSING_USEC + SEC);
-        (void) sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+        wake_at(r, w->missing + MISSING_USEC);
         return false;
 }
 
@@ -255,7 +289,7 @@ int router_work_start(Work *work, const TextTask *task, const WorkEvents *events
         w->tried = 0;
         w->told = false;
         w->since = router_now(r);
-        w->waiting = 0;
+        w->waiting = w->refused = w->not_before = 0;
         w->running = true;
         w->next = NULL;
         while (*end)

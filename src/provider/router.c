@@ -256,6 +256,21 @@ bool router_has(const Router *r, size_t i, const char *name) {
         return e && e->state == ENDPOINT_UP && find_model(e, name);
 }
 
+bool router_has_slot(const Router *r) {
+        bool up = false;
+
+        for (size_t i = 0; i < ROUTER_ENDPOINTS_MAX; i++) {
+                const Endpoint *e = r->endpoints[i];
+
+                if (!e || e->state != ENDPOINT_UP)
+                        continue;
+                if (e->n_used < endpoint_n_slots(e))
+                        return true;
+                up = true;
+        }
+        return !up;
+}
+
 /* ---- what changes */
 
 void router_want_turn(Router *r) {

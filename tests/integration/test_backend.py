@@ -119,7 +119,7 @@ def test_characters_cut_between_pieces_are_whole_again(start, serve, wire):
 
 
 TROUBLES = {"die": "closed", "die-mid": "ended", "garbage": "not what its type speaks", "big": "too large", "500": "CUDA",
-            "html": "another type", "error-mid": "CUDA", "busy": "busy", "hang": "in time", "hang-mid": "in the middle"}
+            "html": "another type", "error-mid": "CUDA", "hang": "in time", "hang-mid": "in the middle"}
 
 
 @pytest.mark.parametrize("wire", ["openai", "ollama"])
@@ -136,6 +136,18 @@ def test_faults_are_told_to_the_owner_and_the_server_is_used_again(start, serve,
     one = backends(pylon)["one"]
     assert one["used"] == 0 and one["broken"] == len(TROUBLES) and one["answers"] == 1 and not one["trouble"]
     wait_for(lambda: server.open == 0, 5, "no generation is left")
+
+
+def test_a_server_that_is_busy_with_others_is_waited_for(start, serve, relay):
+    server = serve("ollama")
+    pylon = start(backend(server, "one"))
+    server.faults = ["busy", "busy"]
+    begun = time.monotonic()
+    assert infer(pylon)["text"] == TEXT
+    assert time.monotonic() - begun > 1.5, "it is not pestered"
+    server.faults = ["busy"] * 3
+    (request,) = post([relay], job())
+    assert result(relay, request)["content"] == TEXT
 
 
 def test_a_text_that_is_too_long_is_not_the_servers_fault(start, serve):

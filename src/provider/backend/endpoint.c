@@ -143,6 +143,8 @@ static void plan(Endpoint *e) {
         else
                 e->pause = MIN(MAX(2 * e->pause, PAUSE_FIRST), longest);
         (void) sd_event_now(e->event, CLOCK_MONOTONIC, &now);
+        /* The loop wakes up for several at once where it may. */
+        (void) sd_event_source_set_time_accuracy(e->timer, MAX(e->pause / 8, 100 * MSEC));
         (void) sd_event_source_set_time(e->timer, now + e->pause);
         (void) sd_event_source_set_enabled(e->timer, SD_EVENT_ONESHOT);
 }
