@@ -57,9 +57,14 @@ class Wire:
         patience = Gio.Cancellable()
         timer = threading.Timer(10, patience.cancel)
         timer.start()
-        self.bus = Gio.DBusConnection.new_sync(connection, None, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT,
-                                               None, patience)
-        timer.cancel()
+        try:
+            self.bus = Gio.DBusConnection.new_sync(connection, None, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT,
+                                                   None, patience)
+        except GLib.Error as error:
+            self.close()
+            raise Refused(error) from None
+        finally:
+            timer.cancel()
         self.bus.set_exit_on_close(False)
 
     def call(self, interface, method, types="", *args, fds=()):
