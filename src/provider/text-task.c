@@ -162,18 +162,31 @@ static const char *media_type(const char *name) {
         return name;
 }
 
-static int read_output(const Maker *m) {
-        const char *const *offered = m->kind->outputs, *wanted = media_type(m->request->output);
+/* NULL: not one of those that are offered. */
+static const char *offered_as(const Maker *m, const char *wanted) {
+        const char *const *offered = m->kind->outputs;
 
+        wanted = media_type(wanted);
         if (!*wanted || same_type(wanted, "*/*") || same_type(wanted, "text/*"))
-                wanted = offered[0];
+                return offered[0];
         for (size_t i = 0; i < KIND_OUTPUTS_MAX && offered[i]; i++)
-                if (same_type(wanted, offered[i])) {
-                        m->task->output = strdup(offered[i]);
-                        m->task->json = streq(offered[i], "application/json");
-                        return m->task->output ? 0 : -ENOMEM;
-                }
-        return wrong(m, _("This kind of work is not answered in the output format that is asked for."));
+                if (same_type(wanted, offered[i]))
+                        return offered[i];
+        return NULL;
+}
+
+/* Some name several that would do. */
+static int read_output(const Maker *m) {
+        const JobRequest *r = m->request;
+        const char *output = r->n_outputs > 0 ? NULL : m->kind->outputs[0];
+
+        for (size_t i = 0; i < r->n_outputs && !output; i++)
+                output = offered_as(m, r->outputs[i]);
+        if (!output)
+                return wrong(m, _("This kind of work is not answered in the output format that is asked for."));
+        m->task->output = strdup(output);
+        m->task->json = streq(output, "application/json");
+        return m->task->output ? 0 : -ENOMEM;
 }
 
 /* ---- messages */

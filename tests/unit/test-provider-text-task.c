@@ -66,6 +66,7 @@ static void the_prompt_is_found_wherever_it_is(_unused_ void **state) {
                 { "[\"params\",\"prompt\",\"Hi\"]", "" },
                 { "[\"param\",\"query\",\"Hi\"]", "Text please" },
                 { "", "Hi" },
+                { "[\"i\",\"\",\"text\"]", "Hi" },
                 { "[\"wss://a.example\",\"wss://b.example\"]", "Hi" },
         };
 
@@ -230,6 +231,16 @@ static void output_formats_are_known_by_many_names(_unused_ void **state) {
         }
 }
 
+static void one_of_several_outputs_will_do(_unused_ void **state) {
+        _cleanup_(text_task_freep) TextTask *t = task_of(5050,
+                        "[\"i\",\"x\"],[\"output\",\"text/html\",\"text/markdown\",\"text/plain\"]",
+                        "");
+        _cleanup_(text_task_freep) TextTask *u = task_of(5050, "[\"i\",\"x\"],[\"output\"]", "");
+
+        assert_string_equal(t->output, "text/markdown");
+        assert_string_equal(u->output, "text/plain");
+}
+
 static void what_cannot_be_done_is_refused_with_a_sentence(_unused_ void **state) {
         _cleanup_buffer_ Buffer many = { .max = 65536 };
 
@@ -385,6 +396,7 @@ int main(void) {
                 cmocka_unit_test(what_must_be_fetched_counts_as_empty_until_it_is_here),
                 cmocka_unit_test(the_registrys_kinds_are_prompts),
                 cmocka_unit_test(output_formats_are_known_by_many_names),
+                cmocka_unit_test(one_of_several_outputs_will_do),
                 cmocka_unit_test(what_cannot_be_done_is_refused_with_a_sentence),
                 cmocka_unit_test(words_for_the_system_alone_are_a_question),
                 cmocka_unit_test(inputs_together_have_a_limit),

@@ -86,7 +86,7 @@ static void add_input(JobRequest *r, const char *data, const char *type, const T
 }
 
 static void read_i(JobRequest *r, const Tag *t) {
-        if (t->n >= 2)
+        if (t->n >= 2 && *t->values[1])
                 add_input(r, t->values[1], value_or_empty(t, 2), t);
 }
 
@@ -111,6 +111,8 @@ static void read_param(JobRequest *r, const Tag *t) {
 
 static void read_output(JobRequest *r, const Tag *t) {
         r->output = value_or_empty(t, 1);
+        r->outputs = t->values + 1;
+        r->n_outputs = t->n - 1;
 }
 
 /* "100_000" is seen too; a bid that is not a number is none. */
@@ -216,6 +218,7 @@ static int read_tags(JobRequest *r) {
         r->params = mfree(r->params);
         r->n_inputs = r->n_params = r->n_relays = r->n_providers = 0;
         r->output = "";
+        r->n_outputs = 0;
         r->bid_msat = -1;
 
         /* One more: for the input that is guessed. */

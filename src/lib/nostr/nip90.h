@@ -44,8 +44,10 @@ typedef struct JobRequest {
         JobInput *inputs;
         JobParam *params;
         size_t n_inputs, n_params;
-        const char *output; /* "" where not said */
-        int64_t bid_msat;   /* -1: none, or not a number */
+        const char *output;         /* "" where not said */
+        const char *const *outputs; /* all that would do, the output first */
+        size_t n_outputs;
+        int64_t bid_msat; /* -1: none, or not a number */
         const char *relays[JOB_RELAYS_MAX];
         const char *providers[JOB_PROVIDERS_MAX];
         size_t n_relays, n_providers;
