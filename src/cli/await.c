@@ -1,6 +1,7 @@
 #include "await.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "basic/json.h"
 #include "bus/names.h"
@@ -10,9 +11,16 @@
 #include "text.h"
 #include "verb.h"
 
-#define ANSWER_EXTRA (10 * SEC) /* the host's own deadline comes first */
+#define ANSWER_EXTRA (2 * SEC) /* the host's own deadline comes first */
 #define AGAIN_MAX    50
 #define AGAIN_USEC   (200 * MSEC)
+
+static usec_t now_monotonic(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail for this clock */
+        return (usec_t) t.tv_sec * SEC + (usec_t) t.tv_nsec / 1000;
+}
 
 void await_done(Await *a) {
         a->reply = sd_bus_message_unref(a->reply);
@@ -83,13 +91,14 @@ static int on_result(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *e
         Await *a = userdata;
 
         a->reply = sd_bus_message_ref(m);
-        return 0;
+        return 1; /* 0, and sd_bus_process() would say that nothing came when the time is over */
 }
 
 /* Until the result is there, what the host says of its progress is shown. */
-static int wait_for_reply(Await *a) {
+static int wait_for_reply(Await *a, usec_t until) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        usec_t now = now_monotonic();
         int r;
 
         r = remote_message(&a->host, "Result", &m);
@@ -97,7 +106,7 @@ static int wait_for_reply(Await *a) {
                 r = sd_bus_message_append(m, "s", a->job_id);
         if (r >= 0)
                 r = sd_bus_call_async(
-                                a->host.bus, &slot, m, on_result, a, a->timeout + ANSWER_EXTRA);
+                                a->host.bus, &slot, m, on_result, a, until > now ? until - now : 1);
         while (r >= 0 && !a->reply) {
                 r = sd_bus_process(a->host.bus, NULL);
                 if (r == 0)
@@ -106,19 +115,13 @@ static int wait_for_reply(Await *a) {
         return r;
 }
 
-/* The connection ended before an answer came: pylon-host was killed, and is back soon. */
+/* The connection ended before an answer came: pylon-host was killed, and is back soon. sd-bus has
+ * the same name for that and for a time that is over. */
 static bool was_cut(const Await *a, int r) {
         const sd_bus_error *e = a->reply ? sd_bus_message_get_error(a->reply) : NULL;
 
         return r < 0 || sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) ||
                sd_bus_error_has_name(e, SD_BUS_ERROR_DISCONNECTED);
-}
-
-static bool has_timed_out(const Await *a) {
-        const sd_bus_error *e = a->reply ? sd_bus_message_get_error(a->reply) : NULL;
-
-        return sd_bus_error_has_name(e, SD_BUS_ERROR_TIMEOUT) ||
-               sd_bus_error_has_name(e, "System.Error.ETIMEDOUT");
 }
 
 static int come_back(Await *a) {
@@ -148,10 +151,6 @@ static int read_result(const Await *a) {
         const char *status, *provider, *event, *message;
         const sd_bus_error *e = sd_bus_message_get_error(a->reply);
 
-        if (has_timed_out(a))
-                return cli_fail(a->cli, "TimedOut",
-                                _("There is no result yet, and the purchase goes on; `pylon job result %.12s` shows it."),
-                                a->job_id);
         if (e)
                 return cli_fail(a->cli, error_name(e->name), "%s", e->message);
         if (sd_bus_message_read(a->reply, "ssss", &status, &provider, &event, &message) < 0)
@@ -160,12 +159,17 @@ static int read_result(const Await *a) {
 }
 
 int await_result(Await *a) {
+        usec_t until = now_monotonic() + a->timeout + ANSWER_EXTRA;
         int r;
 
         for (;;) {
-                r = wait_for_reply(a);
+                r = wait_for_reply(a, until);
                 if (!was_cut(a, r))
                         return read_result(a);
+                if (now_monotonic() >= until)
+                        return cli_fail(a->cli, "TimedOut",
+                                        _("There is no result yet, and the purchase goes on; `pylon job result %.12s` shows it."),
+                                        a->job_id);
                 r = come_back(a);
                 if (r < 0)
                         return cli_fail(a->cli, "NotReachable",

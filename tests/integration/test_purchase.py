@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -170,6 +171,16 @@ def test_without_auto_pay_the_invoice_is_shown_and_anybody_may_pay_it(rich):
     pylon.kill("host")
     assert pylon.json("job", "result", "--no-wait", job) == shown
     purse.pay("by hand", shown["bolt11"])
+    assert pylon.json("job", "result", job)["state"] == "success"
+
+
+def test_a_terminal_waits_as_long_as_it_was_told_and_the_purchase_goes_on(rich):
+    pylon, purse = rich()
+    before = time.monotonic()
+    done = pylon.run("job", "submit", "--timeout", "1", "--pow", "8", "--json", NOTE, expect=69)
+    assert time.monotonic() - before < 20 and json.loads(done.stdout)["error"]["name"] == "TimedOut"
+    (job,) = [row[0] for row in rows(pylon)]
+    purse.pay("by hand", pylon.json("job", "result", "--no-wait", job)["bolt11"])
     assert pylon.json("job", "result", job)["state"] == "success"
 
 
