@@ -34,6 +34,7 @@ struct Router {
         sd_event_source *timer; /* somebody waits for a model that is away */
         sd_event_source *look_late;
         bool changed;
+        usec_t told_at; /* that something changed */
 };
 
 typedef struct RouterChoice {
@@ -45,7 +46,10 @@ typedef struct RouterChoice {
 int router_choose(const Router *r, const char *name, KindWork work, uint64_t tried,
                 RouterChoice *ret);
 bool router_has_slot(const Router *r); /* some server; or none is up, which is another matter */
+usec_t router_now(const Router *r);
 void router_want_turn(Router *r);
+/* Who waits is looked at again then, if nothing happens before. */
+void router_wake_at(Router *r, usec_t when);
 void router_forget_endpoint(Router *r, size_t i); /* whoever talks to it looks for another one */
 void router_serve_waiting(Router *r);
 

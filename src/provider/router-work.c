@@ -12,13 +12,6 @@ static Router *work_router(const RouterWork *w) {
         return router_of(w->work.backend);
 }
 
-static usec_t router_now(const Router *r) {
-        usec_t now = 0;
-
-        (void) sd_event_now(r->event, CLOCK_MONOTONIC, &now);
-        return now;
-}
-
 static void work_unlink(RouterWork *w) {
         for (RouterWork **p = &work_router(w)->works; *p; p = &(*p)->next)
                 if (*p == w) {
@@ -103,24 +96,11 @@ static const char *away(void) {
         return _("No server has this model at the moment.");
 }
 
-/* Who waits is looked at again then, if nothing happens before. */
-static void wake_at(Router *r, usec_t when) {
-        int enabled = SD_EVENT_OFF;
-        uint64_t planned = 0;
-
-        (void) sd_event_source_get_enabled(r->timer, &enabled);
-        (void) sd_event_source_get_time(r->timer, &planned);
-        if (enabled != SD_EVENT_OFF && planned <= when)
-                return;
-        (void) sd_event_source_set_time(r->timer, when);
-        (void) sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
-}
-
 static void work_wait(RouterWork *w) {
         Router *r = work_router(w);
 
         w->waiting = w->waiting ?: router_now(r);
-        wake_at(r, router_now(r) + MISSING_USEC);
+        router_wake_at(r, router_now(r) + MISSING_USEC);
 }
 
 /* What was said so far is void: the next one begins again. */
@@ -147,7 +127,7 @@ static bool may_wait(RouterWork *w, const TalkEnd *end) {
                 return false;
         w->tried &= ~(UINT64_C(1) << w->endpoint);
         w->not_before = now + BUSY_USEC;
-        wake_at(work_router(w), w->not_before);
+        router_wake_at(work_router(w), w->not_before);
         return true;
 }
 
@@ -181,7 +161,7 @@ void router_serve_waiting(Router *r) {
                 next = w->next;
                 if (w->talk || now < w->not_before) {
                         if (!w->talk)
-                                wake_at(r, w->not_before);
+                                router_wake_at(r, w->not_before);
                         continue;
                 }
                 if (w->told) {
@@ -273,7 +253,7 @@ bool router_work_ready(const Work *work) {
         if (w->missing > 0 && router_now(r) >= w->missing + MISSING_USEC)
                 return true;
         w->missing = w->missing ?: router_now(r);
-        wake_at(r, w->missing + MISSING_USEC);
+        router_wake_at(r, w->missing + MISSING_USEC);
         return false;
 }
 

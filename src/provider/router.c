@@ -7,6 +7,7 @@
 #include "basic/log.h"
 #include "basic/text.h"
 
+#define TELL_USEC (5 * SEC)
 #define LOOK_USEC (2 * SEC) /* who is later is not waited for */
 
 /* ---- names */
@@ -294,11 +295,44 @@ static void end_looks(Router *r) {
         }
 }
 
+usec_t router_now(const Router *r) {
+        usec_t now = 0;
+
+        (void) sd_event_now(r->event, CLOCK_MONOTONIC, &now); /* fails only after a fork */
+        return now;
+}
+
+void router_wake_at(Router *r, usec_t when) {
+        int enabled = SD_EVENT_OFF;
+        uint64_t planned = 0;
+
+        (void) sd_event_source_get_enabled(r->timer, &enabled);
+        (void) sd_event_source_get_time(r->timer, &planned);
+        if (enabled != SD_EVENT_OFF && planned <= when)
+                return;
+        (void) sd_event_source_set_time(r->timer, when);
+        (void) sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
+/* A server that comes and goes is no reason to announce each time. */
+static void tell_change(Router *r) {
+        usec_t now = router_now(r), next = r->told_at + TELL_USEC;
+
+        if (!r->changed || !r->backend.changed)
+                return;
+        if (r->online && now < next) {
+                router_wake_at(r, next);
+                return;
+        }
+        r->changed = false;
+        r->told_at = now;
+        r->backend.changed(&r->backend, r->backend.userdata);
+}
+
 static int on_turn(_unused_ sd_event_source *s, void *userdata) {
         Router *r = userdata;
 
-        if (TAKE(r->changed, false) && r->backend.changed)
-                r->backend.changed(&r->backend, r->backend.userdata);
+        tell_change(r);
         router_serve_waiting(r);
         if (r->backend.wake)
                 r->backend.wake(&r->backend, r->backend.userdata);

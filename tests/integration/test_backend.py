@@ -437,6 +437,24 @@ def test_a_job_survives_a_server_that_dies_in_the_middle(start, serve, relay):
     pylon.wait_state(request["id"], "completed")
 
 
+def test_a_job_survives_the_end_of_everything_that_works_on_it(start, serve, relay):
+    """kill -9 of the provider while the model writes, and the server is away when it comes back."""
+    server = serve("openai")
+    pylon = start(backend(server, "one"))
+    server.pause = 0.2
+    (request,) = post([relay], job())
+    wait_for(lambda: server.open == 1, 20, "the model writes")
+    port = server.port
+    pylon.kill("provider")
+    server.stop()
+    wait_for(lambda: pylon.pid("provider"), 20, "the provider is back")
+    wait_for(lambda: backends(pylon)["one"]["state"] == "down", 20, "it misses its server")
+    again = serve("openai", port=port)
+    assert result(relay, request)["content"] == TEXT
+    pylon.wait_state(request["id"], "completed")
+    assert len({r["id"] for r in relay.results(request["id"], 6050)}) == 1 and len(again.asked) == 1
+
+
 def test_200_jobs_over_4_slots_are_all_served(start, serve, relay):
     server = serve("openai", slots=4)
     server.pause = 0.01
