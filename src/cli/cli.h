@@ -29,7 +29,8 @@ typedef struct Arguments {
         usec_t expiry;
         uint64_t bid, max, max_sat;
         bool bought, wait, no_wait, auto_pay, delivered;
-        const char *refund;
+        const char *refund, *by;
+        bool csv;
         const char *params[PARAMS_MAX]; /* each NAME=VALUE */
         size_t n_params;
         char **rest; /* what is no option; ends with NULL */

@@ -137,6 +137,131 @@ static int print_text(const Earnings *e, sd_bus_message *m) {
         return e->job_count > 0 ? print_recent(m) : 0;
 }
 
+/* ---- grouped */
+
+typedef struct Group {
+        const char *name;
+        int64_t n, msats;
+} Group;
+
+static int ask_groups(const Cli *cli, const char *by, sd_bus_message **ret) {
+        _cleanup_(remote_done) Remote store = { 0 };
+        int64_t since = 0;
+        CallError error;
+        int r;
+
+        if (cli->args.since > 0)
+                since = now_seconds() - (int64_t) (cli->args.since / SEC);
+        r = remote_open(cli, "store", &store, &error);
+        if (r >= 0)
+                r = remote_call(&store, "EarningsBy", ret, &error, "sx", by, since);
+        if (r < 0)
+                return call_fail(cli, &error);
+        return sd_bus_message_enter_container(*ret, 'a', "(sxx)") < 0 ? call_unreadable(cli)
+                                                                      : EXIT_SUCCESS;
+}
+
+static int read_group(sd_bus_message *m, Group *g) {
+        return sd_bus_message_read(m, "(sxx)", &g->name, &g->n, &g->msats);
+}
+
+/* As the whole summary, for the days that are meant. */
+static int groups_json(const char *by, sd_bus_message *m) {
+        _cleanup_(out_done) Out o = OUT_INIT;
+        Group g, sum = { 0 };
+        char key[32];
+        int r;
+
+        (void) snprintf(key, sizeof(key), "by_%s", by);
+        out_object(&o, NULL);
+        out_array(&o, key);
+        while ((r = read_group(m, &g)) > 0) {
+                out_object(&o, NULL);
+                out_text(&o, by, g.name);
+                out_number(&o, "job_count", g.n);
+                out_number(&o, "amount_msats", g.msats);
+                out_end(&o);
+                sum.n += g.n;
+                sum.msats += g.msats;
+        }
+        out_end(&o);
+        out_object(&o, "summary");
+        out_number(&o, "total_sats", sum.msats / 1000);
+        out_number(&o, "total_msats", sum.msats);
+        out_number(&o, "job_count", sum.n);
+        out_end(&o);
+        out_end(&o);
+        return r < 0 ? r : out_print(&o);
+}
+
+static int groups_csv(const char *by, sd_bus_message *m) {
+        Group g;
+        int r;
+
+        (void) printf("%s,earnings,amount_msats\n", by);
+        while ((r = read_group(m, &g)) > 0)
+                (void) printf("%s,%" PRIi64 ",%" PRIi64 "\n", g.name, g.n, g.msats);
+        return r;
+}
+
+static int groups_table(const char *by, sd_bus_message *m) {
+        _cleanup_(table_freep) Table *t = NULL;
+        Group g;
+        int r;
+
+        r = table_new(3, &t);
+        if (r < 0)
+                return r;
+        (void) table_add(t, streq(by, "source") ? _("SOURCE")
+                            : streq(by, "kind") ? _("KIND")
+                                                : _("DAY"));
+        (void) table_add(t, _("JOBS"));
+        (void) table_add(t, _("AMOUNT"));
+        while ((r = read_group(m, &g)) > 0) {
+                char amount[TEXT_MAX];
+
+                text_msats(g.msats, amount);
+                (void) table_add(t, g.name);
+                (void) table_addf(t, "%" PRIi64, g.n);
+                r = table_add(t, amount);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                table_print(t);
+        return r;
+}
+
+static int print_groups(const Cli *cli, const char *by) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        if (!streq(by, "source") && !streq(by, "kind") && !streq(by, "day"))
+                return cli_fail(cli, "Usage", "%s", _("--by is source, kind or day."));
+        r = ask_groups(cli, by, &reply);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = cli->args.json  ? groups_json(by, reply)
+            : cli->args.csv ? groups_csv(by, reply)
+                            : groups_table(by, reply);
+        return r < 0 ? call_unreadable(cli) : EXIT_SUCCESS;
+}
+
+static int recent_csv(sd_bus_message *m) {
+        Earning e;
+        int r;
+
+        (void) printf("id,job_id,source,amount_msats,payment_hash,earned_at\n");
+        while ((r = read_earning(m, &e)) > 0)
+                (void) printf("%s,%s,%s,%" PRIi64 ",%s,%" PRIi64 "\n", e.id, e.job_id, e.source,
+                                e.msats, e.payment_hash, e.earned_at);
+        return r;
+}
+
+static int print(const Cli *cli, const Earnings *e, sd_bus_message *m) {
+        return cli->args.json ? print_json(e, m) : cli->args.csv ? recent_csv(m) : print_text(e, m);
+}
+
 int verb_earnings(Cli *cli) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(remote_done) Remote store = { 0 };
@@ -145,6 +270,8 @@ int verb_earnings(Cli *cli) {
         CallError error;
         int r;
 
+        if (cli->args.by || cli->args.since > 0)
+                return print_groups(cli, cli->args.by ?: "day");
         r = remote_open(cli, "store", &store, &error);
         if (r >= 0)
                 r = remote_call(&store, "Earnings", &reply, &error, "u", limit);
@@ -154,6 +281,6 @@ int verb_earnings(Cli *cli) {
         if (r >= 0)
                 r = sd_bus_message_enter_container(reply, 'a', "(sssxsx)");
         if (r >= 0)
-                r = cli->args.json ? print_json(&e, reply) : print_text(&e, reply);
+                r = print(cli, &e, reply);
         return r < 0 ? call_unreadable(cli) : EXIT_SUCCESS;
 }

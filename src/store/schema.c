@@ -244,6 +244,34 @@ static const char schema_why[] = "CREATE TABLE why_counts ("
                                  " number INTEGER NOT NULL"
                                  ") STRICT;";
 
+/* What was earned on each day (UTC) with each kind: few rows, however many jobs there were. */
+#define EARNING_DAY(row)                                                          \
+        row ".earned_at / 86400, coalesce((SELECT kind FROM jobs WHERE id = " row \
+            ".job_id), 0), " row ".source"
+static const char schema_earning_days[] =
+                "CREATE TABLE earning_days ("
+                " day INTEGER NOT NULL,"
+                " kind INTEGER NOT NULL," /* of the job; 0: none */
+                " source TEXT NOT NULL,"
+                " earnings INTEGER NOT NULL DEFAULT 0,"
+                " amount_msats INTEGER NOT NULL DEFAULT 0,"
+                " PRIMARY KEY (day, kind, source)"
+                ") STRICT, WITHOUT ROWID;"
+                "INSERT INTO earning_days SELECT " EARNING_DAY(
+                                "e") ", count(*), sum(e.amount_msats) FROM earnings AS e GROUP BY 1, 2, 3;"
+                                     "CREATE TRIGGER earning_days_added AFTER INSERT ON earnings BEGIN"
+                                     " INSERT INTO earning_days SELECT " EARNING_DAY(
+                                                     "new") ", 1, new.amount_msats WHERE true"
+                                                            " ON CONFLICT DO UPDATE SET earnings = earnings + 1,"
+                                                            " amount_msats = amount_msats + excluded.amount_msats;"
+                                                            "END;"
+                                                            "CREATE TRIGGER earning_days_removed AFTER DELETE ON earnings BEGIN"
+                                                            " UPDATE earning_days SET earnings = earnings - 1,"
+                                                            " amount_msats = amount_msats - old.amount_msats"
+                                                            " WHERE (day, kind, source) = (" EARNING_DAY(
+                                                                            "old") ");"
+                                                                                   "END;";
+
 const SqlMigration schema[] = {
         { "jobs", schema_jobs },
         { "money", schema_money },
@@ -253,5 +281,6 @@ const SqlMigration schema[] = {
         { "purchases", schema_purchases },
         { "why", schema_why },
         { "books", schema_books },
+        { "earning-days", schema_earning_days },
 };
 const size_t schema_n = ELEMENTSOF(schema);

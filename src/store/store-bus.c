@@ -311,6 +311,34 @@ static int method_earnings(sd_bus_message *m, void *userdata, sd_bus_error *erro
         return sd_bus_send(NULL, reply, NULL);
 }
 
+static int append_group(const char *name, int64_t n, int64_t msat, void *userdata) {
+        return sd_bus_message_append(userdata, "(sxx)", name, n, msat);
+}
+
+static int method_earnings_by(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Store *s = userdata;
+        const char *group;
+        int64_t since;
+        int r;
+
+        r = sd_bus_message_read(m, "sx", &group, &since);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sxx)");
+        if (r < 0)
+                return r;
+        r = earning_groups(s->earnings, group, MAX(since, INT64_C(0)), append_group, reply);
+        if (r == -EINVAL)
+                return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT,
+                                "Earnings are grouped by \"source\", \"kind\" or \"day\".");
+        if (r < 0)
+                return store_refuse_database(s, error, r);
+        r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 /* Backup */
 
 static void backup_done(int error, const char *reason, void *userdata) {
@@ -424,6 +452,10 @@ static const sd_bus_vtable store_vtable[] = {
                         method_verify_ledger, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", report),
                         method_check, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("EarningsBy",
+                        SD_BUS_ARGS("s", group, "x", since),
+                        SD_BUS_RESULT("a(sxx)", groups),
+                        method_earnings_by, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Backup",
                         SD_BUS_ARGS("h", file), SD_BUS_NO_RESULT,
                         method_backup, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -1,12 +1,21 @@
 /* Rows of earnings and earning_totals, see table-earning.h. */
 #include "table-earning.h"
 
-enum { Q_LIST, Q_TOTALS, Q_SUM, _Q_MAX };
+#define DAY 86400 /* seconds */
+
+enum { Q_LIST, Q_TOTALS, Q_SUM, Q_BY_SOURCE, Q_BY_KIND, Q_BY_DAY, _Q_MAX };
+
+#define GROUPED(what)                                                          \
+        "SELECT " what ", sum(earnings), sum(amount_msats) FROM earning_days " \
+        "WHERE day >= ?1 AND earnings <> 0 GROUP BY 1 ORDER BY 1"
 
 static const char *const texts[_Q_MAX] = {
         [Q_LIST] = "SELECT id, job_id, source, amount_msats, payment_hash, earned_at "
                    "FROM earnings ORDER BY rowid DESC LIMIT ?",
         [Q_TOTALS] = "SELECT source, earnings, amount_msats FROM earning_totals ORDER BY source",
+        [Q_BY_SOURCE] = GROUPED("source"),
+        [Q_BY_KIND] = GROUPED("CAST (kind AS TEXT)"),
+        [Q_BY_DAY] = GROUPED("date(day * 86400, 'unixepoch')"),
         [Q_SUM] = "SELECT total(earnings), sum(amount_msats) FROM earning_totals",
 };
 
@@ -65,6 +74,31 @@ int earning_totals(EarningTable *t, earning_total_t total, void *userdata) {
                 if (r < 0)
                         return r;
         }
+        return r;
+}
+
+static int query_of(const char *group) {
+        return streq(group, "source") ? Q_BY_SOURCE
+               : streq(group, "kind") ? Q_BY_KIND
+               : streq(group, "day")  ? Q_BY_DAY
+                                      : -EINVAL;
+}
+
+int earning_groups(EarningTable *t, const char *group, int64_t since, earning_total_t total,
+                void *userdata) {
+        int query = query_of(group), r;
+        SqlStatement *q;
+
+        if (query < 0)
+                return query;
+        q = t->q[query];
+        sql_bind_int(q, 1, since / DAY);
+        while ((r = sql_step(q)) > 0) {
+                r = total(sql_text(q, 0), sql_int(q, 1), sql_int(q, 2), userdata);
+                if (r < 0)
+                        break;
+        }
+        (void) sql_reset(q);
         return r;
 }
 

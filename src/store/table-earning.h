@@ -20,4 +20,8 @@ int earning_list(EarningTable *t, unsigned limit, earning_row_t row, void *userd
 /* Of each source there has been; the sum of all is the total. */
 typedef int (*earning_total_t)(const char *source, int64_t n, int64_t msat, void *userdata);
 int earning_totals(EarningTable *t, earning_total_t total, void *userdata);
+/* By "source", "kind" (of the job, "0": none) or "day" ("2026-11-20", UTC), from the day of that
+ * time on. -EINVAL: there is no such group. */
+int earning_groups(EarningTable *t, const char *group, int64_t since, earning_total_t total,
+                void *userdata);
 int earning_sum(EarningTable *t, int64_t *ret_n, int64_t *ret_msat);

@@ -51,6 +51,15 @@ def test_a_paid_job_goes_all_the_way(paid, relay):
     assert purse.balances()["provider"] == 21000
     assert len(demands(relay, request)) == 1
 
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert pylon.json("earnings", "--by", "kind")["by_kind"] == [{"kind": "5970", "job_count": 1, "amount_msats": 21000}]
+    assert pylon.json("earnings", "--by", "source")["by_source"][0]["source"] == "job"
+    by_day = pylon.json("earnings", "--since", "7d")
+    assert by_day["summary"] == {"total_sats": 21, "total_msats": 21000, "job_count": 1}
+    assert by_day["by_day"][0]["amount_msats"] == 21000 and by_day["by_day"][0]["day"] <= today
+    assert pylon.run("earnings", "--by", "kind", "--csv").stdout == "kind,earnings,amount_msats\n5970,1,21000\n"
+    assert pylon.run("earnings", "--csv").stdout.splitlines()[1].startswith(f'{request["id"]},{request["id"]},job,21000,')
+
 
 def test_nothing_runs_before_the_wallet_says_so(paid, relay):
     """With the driver's watch five seconds late the job is so, too."""
