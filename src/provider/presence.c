@@ -49,7 +49,7 @@ static void add_kind(Announced *a, Provider *p, const uint16_t *kind) {
                 .about = about,
                 .kinds = kind,
                 .n_kinds = 1,
-                .price_msat = c->require_payment ? c->min_price_msats : 0,
+                .price_msat = pricing_from(c, *kind),
                 .network = network_name(c->network),
                 .encryption = true,
                 .models = models ? (const char *const *) a->models : NULL,

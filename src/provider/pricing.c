@@ -112,6 +112,25 @@ JobPrice pricing_quote(const Pricing *p, const Config *c, const JobRequest *r, i
         };
 }
 
+int64_t pricing_from(const Config *c, uint16_t kind) {
+        const PriceList list = {
+                .rows = c->prices.rows,
+                .n_rows = c->prices.n_rows,
+                .base_msat = MAX(c->min_price_msats, INT64_C(1)),
+        };
+        const PriceFacts f = {
+                .kind = kind,
+                .model = "",
+                .bid_msat = -1,
+                .unit_msat = unit_of(c),
+        };
+        PriceQuote q;
+
+        if (!c->require_payment)
+                return 0;
+        return price_quote(&list, &f, &q) < 0 ? PRICE_MAX : q.msat;
+}
+
 static int count_of(Map *m, const char *pubkey_hex, FreeJobs **ret) {
         FreeJobs *f = map_get_string(m, pubkey_hex);
         int r;

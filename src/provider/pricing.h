@@ -32,6 +32,9 @@ typedef struct WorkFacts {
 JobPrice pricing_quote(const Pricing *p, const Config *c, const JobRequest *r, int64_t now,
                 const WorkFacts *work);
 
+/* What a small request of this kind costs, for the announcement; 0: nothing. */
+int64_t pricing_from(const Config *c, uint16_t kind);
+
 /* A free job was taken; -ENOBUFS: too many customers, this one pays. */
 int pricing_use_free(Pricing *p, const char *pubkey_hex, int64_t now);
 void pricing_note_default(Pricing *p, const char *pubkey_hex);

@@ -160,7 +160,7 @@ static void on_message(Ws *ws, const char *text, size_t size, void *userdata) {
                         (void) ws_send(ws, b.data, b.size);
                 load_take(l, e, m.json);
         }
-        if (l->subscription[0])
+        if (l->subscription[0] && l->client)
                 load_feed(l);
 }
 
@@ -174,8 +174,10 @@ static void on_drained(_unused_ Ws *ws, void *userdata) {
 static void on_closed(Ws *ws, _unused_ int error, _unused_ const char *reason, void *userdata) {
         Load *l = userdata;
 
-        if (l->client == ws)
+        if (l->client == ws) {
                 l->client = NULL;
+                l->subscription[0] = '\0'; /* the next connection has one of its own */
+        }
         ws_free(ws);
 }
 

@@ -171,6 +171,7 @@ static void an_own_agent_has_no_limit_but_the_queue(_unused_ void **state) {
         assert_int_equal(admission(r, &l, NOW), VERDICT_ACCEPTED);
         l.n_queued = 10;
         assert_int_equal(admission(r, &l, NOW), VERDICT_QUEUE_FULL);
+        keyset_done(&his);
 }
 
 static void a_request_needs_the_work_that_is_asked_for(_unused_ void **state) {

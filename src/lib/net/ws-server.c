@@ -180,7 +180,8 @@ static int on_http(Ws *ws) {
                 (void) lws_return_http_status(ws->wsi, HTTP_STATUS_FORBIDDEN, NULL);
                 return -1;
         }
-        if (!header_read(ws->wsi, WSI_TOKEN_HTTP_ACCEPT, accept, sizeof(accept)) ||
+        if (!ws->server->handler->information ||
+                        !header_read(ws->wsi, WSI_TOKEN_HTTP_ACCEPT, accept, sizeof(accept)) ||
                         !strstr(accept, "application/nostr+json") ||
                         lws_hdr_total_length(ws->wsi, WSI_TOKEN_GET_URI) <= 0) {
                 (void) lws_return_http_status(ws->wsi, HTTP_STATUS_NOT_FOUND, NULL);

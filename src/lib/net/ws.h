@@ -83,7 +83,8 @@ typedef struct WsServerHandler {
         bool (*allow)(WsServer *s, const WsRequest *request, void *userdata);
         /* A client is there: sets its handler. A negative return closes. */
         int (*accept)(WsServer *s, Ws *ws, const WsRequest *request, void *userdata);
-        /* NIP-11: the document for GET with Accept: application/nostr+json. The server frees it. */
+        /* NIP-11: the document for GET with Accept: application/nostr+json. The server frees it.
+         * NULL: there is none, and the answer is 404. */
         char *(*information)(WsServer *s, void *userdata);
 } WsServerHandler;
 
