@@ -8,7 +8,9 @@ import time
 import pytest
 
 from mind import Mind, Pages
+from paid import bolt11, demand, demands
 from parts import NODE, customer, tag, wait_for
+from test_paid import paid  # noqa: F401, a fixture
 
 
 @pytest.fixture
@@ -459,3 +461,36 @@ def test_nobody_else_cancels_a_job(open_pylon, relay, mind):
     customer("post", relay.url, template(5, ["e", request["id"]], ["k", "5050"]))
     pylon.wait_state(request["id"], "completed", seconds=20)
     assert mind.left == []
+
+
+# ---- and money
+
+def test_inputs_are_fetched_once_they_are_paid_for(paid, relay, mind, pages):  # noqa: F811
+    pages.pages = {"/": (200, {"Content-Type": "text/plain"}, b"The page.")}
+    pylon, purse = paid(more="\n" + mind.config() + "[input]\nallow_private = true\n")
+    wait_for(lambda: any(["k", "5001"] in e["tags"] for e in relay.events(31990)), 30, "it is announced")
+    (request,) = [line["request"] for line in customer("post", relay.url, template(5001, ["i", pages.url + "/", "url"]))]
+    asked = demand(relay, request)
+    assert pages.hits == [] and mind.asked == []
+    assert purse.pay("the customer", bolt11(asked))[0] == "settled"
+    pylon.wait_state(request["id"], "completed")
+    (result,) = wait_for(lambda: relay.results(request["id"], 6001), 20, "the summary")
+    assert tag(result, "amount") == "21000" and result["content"] == "Paris."
+    assert mind.prompts() == [["The page."]]
+
+
+def test_an_input_that_fails_after_it_was_paid_for_is_owed(paid, relay, mind, pages):  # noqa: F811
+    pylon, purse = paid(more="\n" + mind.config() + "[input]\nallow_private = true\n")
+    wait_for(lambda: any(["k", "5001"] in e["tags"] for e in relay.events(31990)), 30, "it is announced")
+    (request,) = [line["request"] for line in customer("post", relay.url, template(5001, ["i", pages.url + "/gone", "url"]))]
+    assert purse.pay("the customer", bolt11(demand(relay, request)))[0] == "settled"
+    pylon.wait_state(request["id"], "owed")
+    assert mind.asked == []
+
+
+def test_what_is_refused_costs_nothing(paid, relay, mind):  # noqa: F811
+    pylon, purse = paid(more="\n" + mind.config())
+    wait_for(lambda: any(["k", "5050"] in e["tags"] for e in relay.events(31990)), 30, "it is announced")
+    for tags in ([text("x"), ["output", "image/png"]], [["i", "http://127.0.0.1/", "url"]], []):
+        request, heard = buy(relay, template(5050, *tags))
+        assert error_of(heard) and not demands(relay, request)
