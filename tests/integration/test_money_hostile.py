@@ -244,7 +244,7 @@ def test_what_the_backend_keeps_is_its_fee_and_the_customer_has_paid(seller, rel
     seller.wait_state(request["id"], "completed")
     balances = seller.purse.balances()
     assert balances["wallet:lnd"] == HAD + 18000
-    assert balances["provider"] + balances["fees"] == 18000
+    assert balances["provider"] - balances["fees"] == 18000
 
 
 def test_a_payment_that_is_told_many_times_is_one(seller, relay, stubs):
