@@ -66,9 +66,11 @@ Step payment_resolve_destination(Flow *f) {
 /* ---- checking */
 
 static int64_t fee_default(const Payment *p) {
+        int64_t share = MAX(p->wallet->config->wallet.fee_max_msats, p->amount_msat / 100);
+
         if (streq(wallet_driver(p->wallet), "regtest"))
                 return 0; /* it never takes one */
-        return MAX(p->wallet->config->wallet.fee_max_msats, p->amount_msat / 100);
+        return MAX(share, driver_fee_fixed(p->wallet->class, p->amount_msat));
 }
 
 /* Why the amount is not possible, or NULL; sets it. */

@@ -11,10 +11,12 @@ import base64
 import collections
 import hashlib
 import json
+import pathlib
 import secrets
 import socket
 import ssl
 import sys
+import tempfile
 import time
 
 from aiohttp import WSMsgType, web
@@ -748,7 +750,11 @@ async def main(network, certificate=None, key=None, *encrypted):
             continue
         secure = tls if kind.name in encrypted else None
         port = await serve(node.application(), secure)
-        said[kind.name] = {"url": f"{'https' if secure else 'http'}://127.0.0.1:{port}", "secret": node.secret}
+        path = pathlib.Path(tempfile.mkdtemp(prefix="pylon-")) / f"{kind.name}.sock"
+        runner = web.AppRunner(node.application(), access_log=None)
+        await runner.setup()
+        await web.UnixSite(runner, str(path)).start()
+        said[kind.name] = {"socket": str(path), "url": f"{'https' if secure else 'http'}://127.0.0.1:{port}", "secret": node.secret}
     control = web.Application()
     control.router.add_post("/", Control(lightning).order)
     said["control"] = await serve(control)

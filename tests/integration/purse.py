@@ -52,6 +52,8 @@ class Stubs:
         self.process.wait()
         self.process.stdout.close()
         self.log.close()
+        for node in self.nodes.values():
+            shutil.rmtree(pathlib.Path(node["socket"]).parent, ignore_errors=True)
 
 
 LNBITS = ROOT / ".cache/lnbits"  # where tools/setup puts it

@@ -439,6 +439,20 @@ def test_plain_http_goes_nowhere_but_here(name, make_driver):
         assert driver.first[0] == "closed" and driver.first[1] < 0, url
 
 
+def test_a_unix_socket_of_this_machine_is_as_good(name, stubs, make_driver):
+    if name in REAL:
+        pytest.skip("it has none")
+    driver = make_driver(name, url="unix:" + stubs.nodes[name]["socket"])
+    driver.watch()
+    payment_hash = driver.make()[3][0]
+    stubs.order("pay", hash=payment_hash)
+    assert driver.invoice(payment_hash)[3][1] == "settled"
+    invoice = stubs.order("invoice")
+    assert driver.pay(invoice).state == "settled"
+    if name in ("lnd", "cln"):  # what the others push by is a websocket
+        driver.settled(payment_hash)
+
+
 def test_many_settlements_while_away_all_arrive(name, driver, stubs, make_driver):
     """More than a page of the backend's list."""
     watched(driver)
@@ -614,6 +628,12 @@ def test_a_payment_is_booked_with_its_fee(purse, stubs):
     assert paid_once(stubs, purse.name, invoice["hash"])
     if purse.name != "phoenixd":  # it says its balance and fees in whole sat
         books_agree(purse, stubs)
+
+
+def test_the_usual_limit_is_enough_for_what_the_backend_always_takes(purse, stubs):
+    for msat in (1000, 300_000, 600_000, 5_000_000):
+        invoice = stubs.order("invoice", msat=msat)
+        assert purse.pay(f"pay {msat}", invoice["bolt11"])[0] == "settled"
 
 
 def test_a_refused_payment_costs_nothing(purse, stubs):

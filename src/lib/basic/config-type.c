@@ -270,6 +270,12 @@ static bool is_http_url(const char *s) {
         return host && !isempty(host) && *host != '/' && !strpbrk(host, " \"<>\\^`{|}#?@");
 }
 
+static bool is_wallet_url(const char *s) {
+        const char *path = startswith(s, "unix:");
+
+        return path ? *path == '/' : is_http_url(s);
+}
+
 static bool is_relay_url(const char *s) {
         const char *host = startswith(s, "ws://") ?: startswith(s, "wss://");
 
@@ -522,6 +528,7 @@ const ConfigType config_level   = { N_("\"err\", \"warning\", \"notice\", \"info
 const ConfigType config_driver  = { N_("\"auto\", \"none\", \"regtest\", \"nwc\", \"phoenixd\", \"lnd\", \"cln\" or \"lnbits\""), parse_text, write_text_field, free_text, is_driver };
 const ConfigType config_name    = { N_("a name of letters, digits, '-', '_' and '.'"),        parse_text,      write_text_field, free_text, is_name };
 const ConfigType config_http_url = { N_("an URL that begins with \"http://\" or \"https://\" and has no password in it"), parse_text, write_text_field, free_text, is_http_url };
+const ConfigType config_wallet_url = { N_("an URL that begins with \"http://\", \"https://\" or \"unix:/\" and has no password in it"), parse_text, write_text_field, free_text, is_wallet_url };
 const ConfigType config_pairs   = { N_("a list of pairs such as \"NAME=MODEL\""),             parse_list,      write_list,       free_list, is_pair };
 const ConfigType config_relays  = { N_("a list of URLs that begin with \"ws://\" or \"wss://\""), parse_list,  write_list,       free_list, is_relay_url };
 const ConfigType config_origins = { N_("a list of origins such as \"https://example.com\""),  parse_list,      write_list,       free_list, is_origin };

@@ -130,7 +130,7 @@ static const ConfigItem items[] = {
 
         { "wallet", "driver",        &config_driver,   AT(wallet.driver),        "\"auto\"", 0, 16,
           N_("Where the money is: auto, none, regtest, nwc, phoenixd, lnd, cln or lnbits.") },
-        { "wallet", "url",           &config_http_url, AT(wallet.url),           "\"\"",     0, 1024,
+        { "wallet", "url",         &config_wallet_url, AT(wallet.url),           "\"\"",     0, 1024,
           N_("The address of the wallet; \"\": the usual one on this machine.") },
         { "wallet", "secret_file",   &config_path,     AT(wallet.secret_file),   "\"\"",     0, 4096,
           N_("The file with the wallet's password, rune, macaroon, key or NWC address; \"\": wallet.secret in the data directory.") },

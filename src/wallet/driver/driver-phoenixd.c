@@ -9,8 +9,6 @@
 #include "wire.h"
 
 #define DESCRIPTION_MAX 128 /* characters, says its API; we count bytes */
-#define FEE_BASE_MSAT   4000
-#define FEE_PPM         4000
 #define PAGE            100
 #define LISTED_MAX      5000    /* settlements of one catching up */
 #define BEHIND_MS       60000   /* how far before the cursor a new connection looks */
@@ -112,11 +110,10 @@ static int phoenixd_ask_payment(WireAsk *a, const uint8_t hash[static 32]) {
 }
 
 static int phoenixd_ask_pay(WireAsk *a, const DriverPayRequest *q, const char **reterr) {
-        int64_t sat, fee = FEE_BASE_MSAT + q->amount_msat / 1000000 * FEE_PPM +
-                           q->amount_msat % 1000000 * FEE_PPM / 1000000;
+        int64_t sat;
         int r;
 
-        if (q->fee_max_msat < fee)
+        if (q->fee_max_msat < driver_fee_fixed(&driver_phoenixd, q->amount_msat))
                 return *reterr = "the fee it takes, 4 sat and 0.4 %, is above the limit", -EINVAL;
         a->form = true;
         r = buffer_add_string(&a->path, "/payinvoice");
@@ -444,7 +441,11 @@ static void phoenixd_close(Driver *d) {
 
 const DriverClass driver_phoenixd = {
         .name = "phoenixd",
-        .caps = { .push = true, .pay_idempotent = true, .unit_msat = 1000 },
+        .caps = { .push = true,
+                        .pay_idempotent = true,
+                        .fee_base_msat = 4000,
+                        .fee_ppm = 4000,
+                        .unit_msat = 1000 },
         .wants_secret = true,
         .open = phoenixd_open,
         .close = phoenixd_close,

@@ -7,6 +7,13 @@ static const char *const outcome_names[_DRIVER_OUTCOME_MAX] = {
         [DRIVER_UNKNOWN] = "unknown",
 };
 
+int64_t driver_fee_fixed(const DriverClass *class, int64_t amount_msat) {
+        const DriverCaps *c = &class->caps;
+
+        return c->fee_base_msat + amount_msat / 1000000 * c->fee_ppm +
+               amount_msat % 1000000 * c->fee_ppm / 1000000;
+}
+
 const char *driver_outcome_name(DriverOutcome o) {
         return outcome_names[o];
 }

@@ -51,7 +51,8 @@ typedef struct DriverCaps {
                                */
         bool pays_itself;  /* it pays invoices that it made; else they are settled in the books */
         bool failed_twice; /* a lookup's FAILED is believed at the second look only */
-        int64_t unit_msat; /* 1 or 1000: incoming amounts are multiples of it */
+        int64_t fee_base_msat, fee_ppm; /* it always takes this much; 0: what a route costs */
+        int64_t unit_msat;              /* 1 or 1000: incoming amounts are multiples of it */
 } DriverCaps;
 
 /* Of an invoice of ours, as the backend has it. Strings are borrowed. */
@@ -200,6 +201,7 @@ struct DriverOp {
 extern const DriverClass driver_regtest, driver_nwc, driver_phoenixd, driver_lnd, driver_cln,
                 driver_lnbits;
 const DriverClass *driver_class(const char *name); /* NULL: no such driver */
+int64_t driver_fee_fixed(const DriverClass *class, int64_t amount_msat);
 
 /* For the core. */
 Driver *driver_free(Driver *d); /* lets go of all ops; nothing is called back */
