@@ -101,6 +101,8 @@ static void on_settled_inside(int verdict, const char *text, void *userdata) {
                 invoice_paid_inside(i);
         if (verdict < 0)
                 payment_set_reason(p, text);
+        else
+                p->recorded = true;
         flow_drive(&p->flow, flow_go(verdict >= 0                          ? PAYMENT_SETTLED
                                              : payment_is_refusal(verdict) ? PAYMENT_FAILED
                                                                            : PAYMENT_PAUSED));

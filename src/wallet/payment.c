@@ -259,8 +259,8 @@ static int payment_record(Flow *f) {
 
         p->op = driver_op_free(p->op);
         p->again_usec = 0;
-        if (f->state == PAYMENT_SETTLED && streq(p->driver, PAYMENT_INTERNAL))
-                return 1; /* it is by now */
+        if (p->recorded)
+                return 1;
         if (payment_write(p) < 0)
                 payment_write_again(p);
         return 0;
@@ -480,8 +480,11 @@ int payment_approved(Payment *p, bool yes) {
                 return -EALREADY;
         if (yes)
                 flow_drive(&p->flow, payment_go_on(p));
-        else
-                payment_free(p); /* the books have released it */
+        else {
+                p->recorded = true;
+                payment_set_reason(p, "a person said no");
+                flow_drive(&p->flow, flow_go(PAYMENT_FAILED));
+        }
         return 0;
 }
 

@@ -55,6 +55,7 @@ struct Payment {
         int64_t tries;   /* how often it was sent */
         unsigned pauses;
         bool failed_once, pending, written, resolved;
+        bool recorded;        /* the books know its end already */
         int64_t looked_first; /* when the backend first said that it does not know it; 0 */
 
         LnurlCall *resolution;

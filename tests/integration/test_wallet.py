@@ -307,3 +307,131 @@ def test_the_settings_are_read_again(purse):
     wait_for(lambda: pylon.pid("wallet") != pid, 10, "the old one has left")
     assert pylon.json("wallet", "status")["state"] == "none"
     assert pylon.pid("wallet") != pid
+
+
+def test_a_person_decides_above_the_limit_of_a_grant(purse):
+    pylon = purse.pylon
+    purse.fund(1_000_000)
+    pylon.json("wallet", "grant", "pocket", "owner", "per_payment=100 sat", "approve_above=10 sat")
+    _, small, _ = purse.invoice(10_000)
+    _, large, _ = purse.invoice(11_000)
+    _, refused, _ = purse.invoice(12_000)
+    _, too_large, _ = purse.invoice(101_000)
+    assert purse.pay("small", small, grant="pocket")[0] == "settled"
+    with pytest.raises(Refused) as error:
+        purse.pay("too large", too_large, grant="pocket")
+    assert error.value.name.endswith("NoMoney") and "payment" in str(error.value)
+    results = {}
+    payers = [threading.Thread(target=lambda n=n, i=i: results.update({n: Purse(pylon, purse.folder).pay(n, i, grant="pocket")}))
+              for n, i in (("large", large), ("refused", refused))]
+    for payer in payers:
+        payer.start()
+    for name in ("large", "refused"):
+        wait_for(lambda: pylon.run("wallet", "show", name, "--json", expect=None).stdout.count('"waiting"'), 10, f"{name} waits")
+    assert purse.balances()["provider"] == 10_000
+    pylon.json("wallet", "approve", "large", "--yes")
+    pylon.json("wallet", "reject", "refused", "--comment", "too dear")
+    for payer in payers:
+        payer.join(90)
+    assert results["large"][0] == "settled" and results["refused"][0] == "failed"
+    wait_for(lambda: purse.balances()["provider"] == 21_000, 5, "it is paid")
+    assert [r for a, _, r in purse.call("Balances") if a == "owner"] == [0]
+    purse.verify()
+
+
+@pytest.mark.skipif(not FAULTS, reason="needs a build with -Dfaults=true")
+def test_a_person_who_was_wrong_is_found_out_and_can_mend_it(make_pylon, relay, tmp_path):
+    pylon = make_pylon("start", [relay.url])
+    pylon.start(env={"PYLON_FAULTS": "regtest.pay.pending=EIO"})
+    purse = Purse(pylon, tmp_path)
+    purse.fund(1_000_000)
+    hash_, bolt11, _ = purse.invoice(600_000, account="owner")
+    mine = Purse(pylon, tmp_path)
+    payer = threading.Thread(target=lambda: mine.pay("p", bolt11))
+    payer.start()
+    wait_for(lambda: purse.call("Status")["open_payments"] == 1, 5, "it is under way")
+    wait_for(lambda: pylon.json("wallet", "show", "p")["state"] in ("sent", "unknown"), 5, "it is sent")
+    pylon.run("wallet", "resolve", hash_, "--failed", expect=1)
+    pylon.json("wallet", "resolve", hash_, "--failed", "--yes", "--comment", "I looked")
+    payer.join(10)
+    shown = pylon.json("wallet", "show", "p")
+    assert (shown["state"], shown["reason"]) == ("failed", "I looked")
+    assert "A person" in pylon.log() and "I looked" in pylon.log()
+    wait_for(lambda: purse.balances()["owner"] == 1_600_000, 15, "it was paid all the same, and the payee booked it")
+    ok, report = purse.call("Verify")
+    assert not ok, report
+    pylon.json("wallet", "resolve", hash_, "--settled", "--yes")
+    assert purse.balances()["owner"] == 1_000_000
+    purse.verify()
+    purse.close()
+    mine.close()
+
+
+KILLS = int(os.environ.get("PYLON_KILLS", "24"))
+
+
+def test_random_kills_under_concurrent_payments(purse):
+    """PYLON_KILLS=500 for the long one. Wallet and store die at any moment; each job is paid exactly once."""
+    import random
+    pylon, dice = purse.pylon, random.Random(4711)
+    purse.fund(100_000_000)
+    started = purse.balances()["owner"]
+    jobs, lock, paid, errors = 4 * KILLS, threading.Lock(), [0], []
+    numbers = iter(range(jobs))
+
+    def work(folder):
+        sure = Stubborn(Purse(pylon, folder))
+        while (n := next_number()) is not None:
+            try:
+                one_job(sure, n)
+            except Exception as error:  # told by the main thread
+                errors.append(f"job {n}: {error!r}")
+                return
+            with lock:
+                paid[0] += 1
+        sure.purse.close()
+
+    def next_number():
+        with lock:
+            return next(numbers, None)
+
+    def one_job(sure, n):
+        job = f"{n + 1:064x}"
+        ask = ("Invoices", "a(ssxsu)", [(job, "pre", 1000 + n, "a job", 3600)])
+        for _ in range(100):
+            [(error, reason, _, bolt11, _)] = sure.call(*ask, program="pylon-provider", interface=SERVICE)
+            if error == 0:
+                break
+            time.sleep(0.1)
+        assert error == 0, reason
+        for attempt in range(100):  # a payment that was released unsent has failed for good: another one
+            for _ in range(100):
+                state = sure.pay(f"pay {n} {attempt}", bolt11)[0]
+                if state in ("settled", "failed"):
+                    break
+            if state == "settled":
+                return
+        raise AssertionError("never paid")
+
+    folders = [purse.folder / f"worker{i}" for i in range(10)]
+    for folder in folders:
+        folder.mkdir()
+    workers = [threading.Thread(target=work, args=(folder,)) for folder in folders]
+    for worker in workers:
+        worker.start()
+    kills = 0
+    while any(worker.is_alive() for worker in workers):
+        if kills < KILLS:
+            victim = dice.choice(("wallet", "wallet", "store"))
+            pid = pylon.pid(victim)
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+        time.sleep(dice.uniform(0.05, 0.4))
+    assert not errors and paid[0] == jobs, errors
+    sure = Stubborn(purse)
+    wait_for(lambda: sure.balances().get("held") == sum(1000 + n for n in range(jobs)), 60, "everything is booked")
+    assert sure.balances()["owner"] == started - sum(1000 + n for n in range(jobs))
+    wait_for(lambda: sure.call("Status")["open_payments"] == 0, 30, "nothing is open")
+    sure.verify()
+    print(f"{kills} kills, {jobs} jobs")
