@@ -1,15 +1,19 @@
 """pylon-wallet with the wallet that is built in: real invoices, the books behind them, and no sat lost or paid
 twice whatever dies in between."""
 import hashlib
+import itertools
 import os
+import random
 import signal
+import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
 from parts import BUILD, wait_for
-from store_wire import Refused, Wire
+from store_wire import GLib, Refused, Wire
 
 PUBLIC = "com.openagents.Pylon1.Wallet"
 SERVICE = PUBLIC + ".Service"
@@ -50,7 +54,6 @@ class Purse:
         return self.call("CreateInvoice", "sxsu", account, msat, text, expiry)
 
     def pay(self, name, destination, msat=0, account="owner", fee=-1, **options):
-        from gi.repository import GLib
         options = {k: GLib.Variant("s", v) for k, v in options.items()}
         return self.call("Pay", "sssxxa{sv}", name, account, destination, msat, fee, options)
 
@@ -116,20 +119,22 @@ class Stubborn:
 
     def __getattr__(self, name):
         def call(*args, **options):
-            for _ in range(20):
+            for _ in range(200):
                 try:
                     return getattr(self.purse, name)(*args, **options)
-                except (Refused, OSError, AssertionError, IndexError, EOFError) as error:
+                except (Refused, GLib.Error, OSError, IndexError, EOFError) as error:
                     last = error
                     if isinstance(error, Refused) and not is_lost(error):
                         raise
                     self.purse.close()
+                    time.sleep(0.05)
             raise last
         return call
 
 
 def is_lost(error):
-    return error.name in (None, "org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected") or "closed" in str(error)
+    return error.name in (None, "org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected") or \
+        error.name.endswith((".NotReachable", ".Busy")) or "closed" in str(error)
 
 
 WALLET_POINTS = ("payment.new", "payment.sent", "payment.outcome", "payment.settled", "invoice.made", "invoice.added",
@@ -240,7 +245,6 @@ def test_a_service_is_told_of_its_jobs_until_it_has_noted(purse):
     with pytest.raises(Refused) as refused:
         provider.call(PUBLIC, "Pay", "sssxxa{sv}", "x", "owner", bolt11, 0, -1, {})
     assert refused.value.name.endswith("NotAllowed")
-    from gi.repository import GLib
     wait_for(lambda: GLib.MainContext.default().iteration(False) or told, 5, "the provider is told")
     assert told[0][0][:3] == (job, "pre", 5000)
     provider.call(SERVICE, "Noted", "as", [job])
@@ -367,71 +371,108 @@ def test_a_person_who_was_wrong_is_found_out_and_can_mend_it(make_pylon, relay, 
     mine.close()
 
 
-KILLS = int(os.environ.get("PYLON_KILLS", "24"))
+KILLS = int(os.environ.get("PYLON_KILLS", "60"))
 
 
-def test_random_kills_under_concurrent_payments(purse):
-    """PYLON_KILLS=500 for the long one. Wallet and store die at any moment; each job is paid exactly once."""
-    import random
-    pylon, dice = purse.pylon, random.Random(4711)
-    purse.fund(100_000_000)
-    started = purse.balances()["owner"]
-    jobs, lock, paid, errors = 4 * KILLS, threading.Lock(), [0], []
-    numbers = iter(range(jobs))
+class Pair:
+    """A store and a wallet by themselves, started again at once whenever they die."""
 
-    def work(folder):
-        sure = Stubborn(Purse(pylon, folder))
-        while (n := next_number()) is not None:
+    def __init__(self, folder):
+        self.base = folder / "home/.openagents/pylon"
+        (self.base / "run").mkdir(parents=True)
+        self.environment = {**os.environ, "HOME": str(folder / "home")}
+        self.log = open(folder / "pair.log", "ab")
+        self.sockets, self.processes = {}, {}
+        for role in ("store", "wallet"):
+            self.sockets[role] = socket.socket(socket.AF_UNIX)
+            self.sockets[role].bind(str(self.base / f"run/{role}.sock"))
+            self.sockets[role].listen(64)
+            self.start(role)
+
+    def start(self, role):
+        n = self.sockets[role].fileno()
+        self.processes[role] = subprocess.Popen(
+            ["bash", "-c", f'LISTEN_PID=$$ exec "$0" 3<&{n}', BUILD / f"src/{role}/pylon-{role}"], pass_fds=[n], stderr=self.log,
+            env={**self.environment, "LISTEN_FDS": "1", "LISTEN_FDNAMES": role})
+
+    def kill(self, role):
+        self.processes[role].kill()
+        self.processes[role].wait()
+        self.start(role)
+
+    def stop(self):
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+
+class Payers:
+    """Threads that have jobs invoiced and paid, one after the other, until it is enough."""
+
+    def __init__(self, pair, folder, n):
+        self.pair, self.paid, self.errors, self.numbers = pair, [], [], itertools.count()
+        self.lock, self.enough = threading.Lock(), threading.Event()
+        self.threads = [threading.Thread(target=self.work, args=(folder / f"payer{i}",)) for i in range(n)]
+        for thread in self.threads:
+            thread.start()
+
+    def next_number(self):
+        with self.lock:
+            return next(self.numbers)
+
+    def work(self, folder):
+        folder.mkdir()
+        sure = Stubborn(Purse(self.pair, folder))
+        while not self.enough.is_set() and not self.errors:
+            n = self.next_number()
             try:
-                one_job(sure, n)
+                self.one_job(sure, n)
+                with self.lock:
+                    self.paid.append(1000 + n)
             except Exception as error:  # told by the main thread
-                errors.append(f"job {n}: {error!r}")
-                return
-            with lock:
-                paid[0] += 1
+                self.errors.append(f"job {n}: {error!r}")
         sure.purse.close()
 
-    def next_number():
-        with lock:
-            return next(numbers, None)
-
-    def one_job(sure, n):
-        job = f"{n + 1:064x}"
-        ask = ("Invoices", "a(ssxsu)", [(job, "pre", 1000 + n, "a job", 3600)])
-        for _ in range(100):
+    def one_job(self, sure, n):
+        ask = ("Invoices", "a(ssxsu)", [(f"{n + 1:064x}", "pre", 1000 + n, "a job", 3600)])
+        error, reason, bolt11 = -1, "", ""
+        deadline = time.monotonic() + 60
+        while error != 0:
             [(error, reason, _, bolt11, _)] = sure.call(*ask, program="pylon-provider", interface=SERVICE)
-            if error == 0:
-                break
-            time.sleep(0.1)
-        assert error == 0, reason
-        for attempt in range(100):  # a payment that was released unsent has failed for good: another one
-            for _ in range(100):
+            assert time.monotonic() < deadline, reason
+        for attempt in itertools.count():  # a payment that was released unsent has failed for good: another one
+            state = ""
+            while state not in ("settled", "failed"):
                 state = sure.pay(f"pay {n} {attempt}", bolt11)[0]
-                if state in ("settled", "failed"):
-                    break
+                assert time.monotonic() < deadline, state
             if state == "settled":
                 return
-        raise AssertionError("never paid")
 
-    folders = [purse.folder / f"worker{i}" for i in range(10)]
-    for folder in folders:
-        folder.mkdir()
-    workers = [threading.Thread(target=work, args=(folder,)) for folder in folders]
-    for worker in workers:
-        worker.start()
-    kills = 0
-    while any(worker.is_alive() for worker in workers):
-        if kills < KILLS:
-            victim = dice.choice(("wallet", "wallet", "store"))
-            pid = pylon.pid(victim)
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                kills += 1
-        time.sleep(dice.uniform(0.05, 0.4))
-    assert not errors and paid[0] == jobs, errors
-    sure = Stubborn(purse)
-    wait_for(lambda: sure.balances().get("held") == sum(1000 + n for n in range(jobs)), 60, "everything is booked")
-    assert sure.balances()["owner"] == started - sum(1000 + n for n in range(jobs))
-    wait_for(lambda: sure.call("Status")["open_payments"] == 0, 30, "nothing is open")
-    sure.verify()
-    print(f"{kills} kills, {jobs} jobs")
+    def end(self):
+        self.enough.set()
+        for thread in self.threads:
+            thread.join(120)
+        assert not self.errors, self.errors
+
+
+def test_random_kills_under_concurrent_payments(tmp_path):
+    """PYLON_KILLS=500 for the long one. Wallet and store die at any moment; each job is paid exactly once."""
+    pair, dice = Pair(tmp_path), random.Random(4711)
+    sure = Stubborn(Purse(pair, tmp_path))
+    try:
+        sure.call("Fund", "sx", "owner", 1_000_000_000)
+        wait_for(lambda: sure.balances().get("owner") == 1_000_000_000, 10, "the faucet's money is booked")
+        payers = Payers(pair, tmp_path, 12)
+        for _ in range(KILLS):
+            time.sleep(dice.uniform(0.01, 0.3))
+            pair.kill(dice.choice(("wallet", "wallet", "store")))
+        payers.end()
+        assert len(payers.paid) > KILLS / 4
+        wait_for(lambda: sure.balances().get("held") == sum(payers.paid), 60, "everything is booked")
+        assert sure.balances()["owner"] == 1_000_000_000 - sum(payers.paid)
+        wait_for(lambda: sure.call("Status")["open_payments"] == 0, 30, "nothing is open")
+        sure.verify()
+        print(f"{KILLS} kills, {len(payers.paid)} jobs")
+    finally:
+        sure.purse.close()
+        pair.stop()
