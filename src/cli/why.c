@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "advice.h"
+#include "bad-events.h"
 #include "call.h"
 #include "out.h"
 #include "story.h"
@@ -85,7 +86,18 @@ static uint64_t sum(const WhyReport *r, const char *verdict) {
 
 /* ---- as a program reads it */
 
-static int print_json(const WhyReport *r, int64_t since) {
+static void print_bad_json(Out *o, const BadEvents *bad) {
+        out_array(o, "bad_events");
+        for (size_t i = 0; i < bad->n; i++) {
+                out_object(o, NULL);
+                out_text(o, "relay", bad->list[i].relay);
+                out_number(o, "events", (int64_t) bad->list[i].n);
+                out_end(o);
+        }
+        out_end(o);
+}
+
+static int print_json(const WhyReport *r, const BadEvents *bad, int64_t since) {
         _cleanup_(out_done) Out o = OUT_INIT;
         Advice advice[ADVICE_MAX];
         size_t n = advice_make(r, advice);
@@ -114,6 +126,7 @@ static int print_json(const WhyReport *r, int64_t since) {
                 out_end(&o);
         }
         out_end(&o);
+        print_bad_json(&o, bad);
         out_array(&o, "advice");
         for (size_t i = 0; i < n; i++) {
                 out_object(&o, NULL);
@@ -214,23 +227,44 @@ static void print_advice(const WhyReport *r) {
         }
 }
 
-static int print_text(const WhyReport *r, usec_t span) {
+/* "24h" and "7 days", and not "24h 0min". */
+static void text_since(usec_t span, char ret[static TEXT_MAX]) {
+        if (span % HOUR == 0 && span / HOUR <= 48)
+                (void) snprintf(ret, TEXT_MAX, "%uh", (unsigned) (span / HOUR));
+        else
+                text_span(span, ret);
+}
+
+static void print_bad(const BadEvents *bad) {
+        for (size_t i = 0; i < bad->n; i++) {
+                _cleanup_free_ char *relay = strdup(bad->list[i].relay);
+
+                (void) printf(_("%" PRIu64
+                                " events from %s had a wrong signature, id or form; they are not counted above.\n"),
+                                bad->list[i].n, relay ? printable(relay) : "?");
+        }
+}
+
+static int print_text(const WhyReport *r, const BadEvents *bad, usec_t span) {
         char text[TEXT_MAX];
         int q;
 
-        text_span(span, text);
+        text_since(span, text);
         if (r->n_lines == 0) {
                 (void) printf(_("No request was seen in the last %s. `pylon relay list` shows whether the relays are connected.\n"),
                                 text);
+                print_bad(bad);
                 return 0;
         }
         (void) printf(_("In the last %s %" PRIu64 " requests were seen, and %" PRIu64
                         " became jobs.\n\n"),
                         text, sum(r, NULL), sum(r, "accepted"));
         q = print_table(r);
-        if (q >= 0)
-                print_advice(r);
-        return q;
+        if (q < 0)
+                return q;
+        print_bad(bad);
+        print_advice(r);
+        return 0;
 }
 
 static int report(Cli *cli) {
@@ -238,6 +272,7 @@ static int report(Cli *cli) {
         _cleanup_(remote_done) Remote provider = { 0 };
         usec_t span = cli->args.since > 0 ? cli->args.since : SINCE_DEFAULT;
         int64_t since = now_seconds() - (int64_t) (span / SEC);
+        _cleanup_(bad_events_done) BadEvents bad = { 0 };
         WhyReport r = { 0 };
         CallError error;
         int q;
@@ -253,7 +288,9 @@ static int report(Cli *cli) {
         if (q >= 0)
                 q = read_facts(reply, &r);
         if (q >= 0)
-                q = cli->args.json ? print_json(&r, since) : print_text(&r, span);
+                bad_events_read(cli, &bad);
+        if (q >= 0)
+                q = cli->args.json ? print_json(&r, &bad, since) : print_text(&r, &bad, span);
         free(r.lines);
         free(r.bids);
         return q < 0 ? call_unreadable(cli) : EXIT_SUCCESS;

@@ -47,6 +47,13 @@ def test_each_request_has_a_verdict_and_the_best_change_comes_first(pylon, relay
     (after,) = post(relay, mining_job(8))
     pylon.wait_state(after["id"], "completed")
     assert verdicts(pylon)[5970, "accepted"] == 2
+    # A forgery is none of them, and counted beside.
+    forged = {**good, "id": "ab" * 32}
+    relay.inject(json.dumps(["EVENT", "SUB", forged]))
+    (bad,) = wait_for(lambda: pylon.json("why")["bad_events"], 20, "the forgery is counted")
+    assert bad["relay"] == relay.url and bad["events"] >= 1
+    assert "wrong signature" in pylon.run("why").stdout
+    assert pylon.json("why")["accepted"] == 2
 
 
 def test_the_story_of_one_request(pylon, relay):
