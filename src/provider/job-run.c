@@ -6,6 +6,7 @@
 #include "provider.h"
 
 #define BREAKDOWNS_MAX 1    /* of the backend; then the job has failed */
+#define TOKEN_SIZE     4    /* bytes, where the model was not asked how many there were */
 #define PARTIAL_ROOM   4096 /* beyond the longest answer, to see that it is longer */
 
 static Step job_work(Job *job);
@@ -37,6 +38,7 @@ static void on_partial(const char *bytes, size_t size, void *userdata) {
         Buffer *b = &job->partial.text;
         size_t max = b->max - PARTIAL_ROOM, n;
         _cleanup_free_ char *text = NULL;
+        WorkUsage usage = { .tokens_in = -1 };
 
         if (!bytes) {
                 partial_clear(&job->partial);
@@ -49,6 +51,9 @@ static void on_partial(const char *bytes, size_t size, void *userdata) {
         /* Relays would not take more: nobody shall pay for words that nobody reads. */
         log_debug("The answer to job %.12s is long enough.", job_id(job));
         job_note_usage(job, NULL);
+        usage.tokens_out = (int64_t) (b->size / TOKEN_SIZE);
+        usage.duration = job->worked_at - job->started_at;
+        job_measure(job, &usage);
         job_release_slot(job);
         job->work = work_free(job->work);
         text = buffer_take(b, &n);
@@ -56,13 +61,15 @@ static void on_partial(const char *bytes, size_t size, void *userdata) {
                                     : flow_fail(&job->flow, -ENOMEM, _("There is no memory.")));
 }
 
+/* What is paid after the work is not given away before. */
 static void listen_to_parts(Job *job) {
         const Config *c = job->provider->config;
+        const bool say = c->feedback.partials && job_after_work(job) != JOB_UNPAID;
 
         partial_init(&job->partial, job->provider->event,
                         answer_size_max((size_t) c->feedback.answer_max, job->scheme) +
                                         PARTIAL_ROOM,
-                        c->feedback.partials ? c->feedback.partial_interval : 0, on_say, job);
+                        say ? c->feedback.partial_interval : 0, on_say, job);
 }
 
 static Step job_work(Job *job) {

@@ -137,12 +137,12 @@ int kind_table_load(KindTable *t, const Config *c) {
         Kind *rows;
         size_t n = 0;
 
+        kind_table_done(t); /* its strings may be gone */
         rows = new0(Kind, c->kinds.n_rows + 1);
         if (!rows)
                 return -ENOMEM;
         CONFIG_FOREACH_ROW (ConfigKind, from, c->kinds)
                 n += row_load(from, rows + n) >= 0;
-        kind_table_done(t);
         *t = (KindTable){ rows, n };
         return 0;
 }

@@ -488,6 +488,20 @@ def test_an_input_that_fails_after_it_was_paid_for_is_owed(paid, relay, mind, pa
     assert mind.asked == []
 
 
+def test_what_is_paid_after_the_work_is_not_given_away_in_parts(paid, relay, mind):  # noqa: F811
+    mind.answer = lambda messages: ["Par", 0.5, "is", 0.5, "."]
+    pylon, purse = paid(more="\n" + mind.config() + '[feedback]\npartial_interval = "100ms"\n'
+                        "[[price]]\nbase_msats = 3000\nminimum_msats = 0\npay_after = true\n[pay]\ncredit_msats = 4000\n")
+    wait_for(lambda: any(["k", "5050"] in e["tags"] for e in relay.events(31990)), 30, "it is announced")
+    (request,) = [line["request"] for line in customer("post", relay.url, template(5050, text("capital?")))]
+    asked = demand(relay, request)
+    assert len(mind.asked) == 1 and "partial" not in relay.statuses(request["id"])
+    assert not [e for e in relay.events(7000, 6050) if "Par" in e["content"]]
+    assert purse.pay("the customer", bolt11(asked))[0] == "settled"
+    (result,) = wait_for(lambda: relay.results(request["id"], 6050), 20, "the result")
+    assert result["content"] == "Paris."
+
+
 def test_what_is_refused_costs_nothing(paid, relay, mind):  # noqa: F811
     pylon, purse = paid(more="\n" + mind.config())
     wait_for(lambda: any(["k", "5050"] in e["tags"] for e in relay.events(31990)), 30, "it is announced")
