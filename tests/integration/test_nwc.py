@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from paid import make_paid
 from parts import NODE, wait_for
 from purse import Driver, Outcome
 
@@ -374,3 +375,90 @@ def test_the_same_request_twice_is_one_payment(rich, relay, tmp_path):
     assert answers and all(a["result"]["preimage"] == answers[0]["result"]["preimage"] for a in answers), answers
     assert balance(rich) == 970_000
     assert rich.json("wallet", "connections")[0]["used"]["total_msat"] == 30_000
+
+
+# ---- a second Pylon, whose wallet is the first one's
+
+@pytest.fixture
+def guest(rich, relay, make_pylon):
+    """Pays through the account agent:ada of the first one, which has 500 sat."""
+    uri = connect(rich, "--max-sat", "400", "--account", "agent:ada", name="guest")
+    one = make_pylon("start", [relay.url], more='[wallet]\ndriver = "nwc"\n')
+    secret = one.base / "wallet.secret"
+    secret.write_text(uri + "\n")
+    secret.chmod(0o600)
+    one.start()
+    wait_for(lambda: one.json("wallet", "status")["state"] == "ready", 20, "the guest's wallet is ready")
+    wait_for(lambda: balance(one) == 500_000, 20, "what was there is the guest's owner's")
+    return one
+
+
+def test_a_second_pylon_pays_us(rich, guest):
+    assert guest.json("wallet", "status")["driver"] == "nwc"
+    invoice = rich.json("wallet", "invoice", "30", "tea")
+    paid = guest.json("wallet", "pay", invoice["bolt11"], "--yes")
+    assert paid["state"] == "settled", paid
+    assert hashlib.sha256(bytes.fromhex(paid["preimage"])).hexdigest() == invoice["payment_hash"]
+    assert balance(rich) == 1_030_000 and balance(rich, "agent:ada") == 470_000 and balance(guest) == 470_000
+
+
+def test_a_second_pylon_is_paid_by_us(rich, guest):
+    invoice = guest.json("wallet", "invoice", "21", "cake")
+    rich.run("wallet", "pay", invoice["bolt11"], "--yes")
+    at = time.monotonic()
+    wait_for(lambda: balance(guest) == 521_000, 10, "the guest has noticed")
+    print(f"noticed and booked after {(time.monotonic() - at) * 1000:.0f} ms at most")
+    assert balance(rich) == 979_000 and balance(rich, "agent:ada") == 521_000
+
+
+def test_a_budget_holds_for_a_second_pylon(rich, guest):
+    invoices = [rich.json("wallet", "invoice", "300", f"{i}") for i in range(2)]
+    assert guest.json("wallet", "pay", invoices[0]["bolt11"], "--yes", "--max-fee", "0")["state"] == "settled"
+    failed = guest.run("wallet", "pay", invoices[1]["bolt11"], "--yes", "--max-fee", "0", expect=None)
+    assert failed.returncode != 0
+    assert balance(rich) == 1_300_000 and balance(rich, "agent:ada") == 200_000
+
+
+ROUNDS = 3  # each may wait a minute for an answer that was lost
+
+
+@pytest.mark.parametrize("killed", ["guest", "house", "relay"])
+def test_whoever_is_killed_nothing_is_paid_twice(rich, guest, killed):
+    """The wallet of either side, or the guest's relay service, dies somewhere in the middle."""
+    invoices = [rich.json("wallet", "invoice", "10", f"round {i}")["bolt11"] for i in range(ROUNDS)]
+    for i, invoice in enumerate(invoices):
+        paying = subprocess.Popen(guest.command("wallet", "pay", invoice, "--yes", "--max-fee", "0", "--id", f"round-{i}"),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        time.sleep(0.02 + 0.015 * i)  # another place each time; no state is waited for
+        victim, role = {"guest": (guest, "wallet"), "house": (rich, "wallet"), "relay": (guest, "relay")}[killed]
+        victim.kill(role)
+        paying.wait(120)
+
+    def outcome(i):
+        # Asked for again with the same id: that never pays again.
+        done = guest.run("wallet", "pay", invoices[i], "--yes", "--max-fee", "0", "--id", f"round-{i}", "--json", expect=None, seconds=120)
+        return next((state for state in ("settled", "failed") if f'"{state}"' in done.stdout), None)
+
+    outcomes = [wait_for(lambda i=i: outcome(i), 120, f"round {i} has ended") for i in range(ROUNDS)]
+    paid = outcomes.count("settled")
+    assert balance(rich) == 1_000_000 + 10_000 * paid and balance(rich, "agent:ada") == 500_000 - 10_000 * paid, outcomes
+    wait_for(lambda: balance(guest) == 500_000 - 10_000 * paid, 20, "the guest's books agree")
+    for one in (rich, guest):
+        one.run("ledger", "verify")
+
+
+# ---- a customer who is not ours, with a wallet by NIP-47
+
+def test_a_customer_pays_a_real_invoice_over_nwc_and_gets_its_result(make_pylon, relay):
+    """nostr-tools asks and @getalby/sdk pays, over a relay that is not ours."""
+    shop = make_paid(make_pylon, relay)
+    shop.run("wallet", "fund", "500", "--account", "agent:customer")
+    uri = connect(shop, "--max-sat", "100", "--account", "agent:customer", name="customer")
+    done = subprocess.run(["node", NODE / "nwc-customer.mjs", relay.url, uri, "8"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    assert said["amount"] == 21_000 and said["result"]["kind"] == 6970
+    assert hashlib.sha256(bytes.fromhex(said["preimage"])).hexdigest() == said["payment_hash"]
+    wait_for(lambda: balance(shop, "provider") == 21_000, 20, "the job has earned what was paid")
+    assert balance(shop, "agent:customer") == 479_000 and balance(shop, "held") == 0
+    shop.run("ledger", "verify")
