@@ -31,6 +31,7 @@ class ModelServer:
         self.open = self.most = self.served = self.n_sent = 0
         self.port, self.path, self.tls = port, path, tls
         self.list_body = None
+        self.list_pause = 0  # how long the list of models takes
         self.loop = None
         self.start()
 
@@ -105,6 +106,9 @@ class ModelServer:
     async def _answer(self, reader, writer, method, path, headers, body):
         if self.key and headers.get("authorization") != f"Bearer {self.key}":
             return self._reply(writer, 401, {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}})
+        if self.list_pause and path in ("/v1/models", "/api/tags"):
+            self.listed += 1
+            await asyncio.sleep(self.list_pause)
         fixed = getattr(self, "_get_" + self.wire)(path, body)
         if fixed is not None:
             return self._reply(writer, *fixed)

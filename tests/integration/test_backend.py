@@ -283,6 +283,22 @@ def test_huge_and_hostile_lists_of_models_do_no_harm(start, serve):
     wait_for(lambda: backends(pylon)["one"]["state"] == "down", 10, "what is no list")
 
 
+def test_a_server_that_is_too_busy_to_list_its_models_is_not_given_up(start, serve):
+    server = serve("openai")
+    pylon = start(backend(server, "one"))
+    server.fault, server.pause = "endless", 0.05
+    asking = subprocess.Popen(pylon.command("infer", "hello"), stdout=subprocess.DEVNULL)
+    wait_for(lambda: server.open == 1, 10, "it writes")
+    server.list_pause, before = 30, server.listed
+    wait_for(lambda: server.listed >= before + 3, 30, "it was asked, and asked again")
+    assert backends(pylon)["one"]["state"] == "up" and server.open == 1
+    asking.kill()
+    asking.wait()
+    wait_for(lambda: backends(pylon)["one"]["state"] == "down", 30, "it does nothing, and does not answer")
+    server.list_pause = 0
+    wait_for(lambda: backends(pylon)["one"]["state"] == "up", 30, "it answers")
+
+
 def test_nobody_is_asked_while_offline(start, serve):
     server = serve("openai")
     pylon = start(backend(server, "one"))

@@ -255,6 +255,12 @@ static const char *refusal(int error) {
         }
 }
 
+/* Who writes for us is there, though he is too busy to say what he has; so may be who did not
+ * answer once. */
+static bool is_only_busy(Endpoint *e) {
+        return e->state == ENDPOINT_UP && (e->n_used > 0 || e->n_missed++ == 0);
+}
+
 static void on_models(
                 HttpCall *c, int error, const char *reason, const HttpAnswer *a, void *userdata) {
         Endpoint *e = userdata;
@@ -276,6 +282,12 @@ static void on_models(
                         e->fresh.models[i].detailed = streq(e->wire->name, "ollama");
                 }
         e->probe = http_call_free(c);
+        if (error == -ETIMEDOUT && is_only_busy(e)) {
+                plan(e);
+                e->known(e, false, e->userdata);
+                return;
+        }
+        e->n_missed = 0;
         if (r) {
                 settle(e, ENDPOINT_DOWN, r);
                 return;

@@ -43,7 +43,8 @@ struct Endpoint {
         uint64_t n_answers, n_broken;
 
         HttpCall *probe;
-        WireModels fresh; /* while it is being asked */
+        unsigned n_missed; /* questions without an answer, in a row */
+        WireModels fresh;  /* while it is being asked */
         size_t cursor;
         sd_event_source *timer;
         usec_t pause, interval; /* 0 interval: nobody wants it now */
