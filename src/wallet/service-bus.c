@@ -21,6 +21,14 @@ static int services_only(Purse *p, sd_bus_message *m, sd_bus_error *error) {
                         error, BUS_ERROR_NOT_ALLOWED, "Only provider and host may call this.");
 }
 
+/* The owner's own `pylon wallet` goes on. */
+static int payments_on(const Purse *p, sd_bus_error *error) {
+        if (p->wallet->config->enable_payments)
+                return 0;
+        return sd_bus_error_set(error, BUS_ERROR_NO_WALLET,
+                        "Payments are switched off: enable_payments is false.");
+}
+
 /* ---- Invoices: many are asked for at once, and answered when the last one is there */
 
 typedef struct Asked Asked;
@@ -157,6 +165,8 @@ static int method_invoices(sd_bus_message *m, void *userdata, sd_bus_error *erro
         int r;
 
         r = services_only(p, m, error);
+        if (r >= 0)
+                r = payments_on(p, error);
         if (r < 0)
                 return r;
         r = purse_wait_ready(p, m, error);
@@ -286,6 +296,8 @@ static int method_pay(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         int r;
 
         r = services_only(userdata, m, error);
+        if (r >= 0)
+                r = payments_on(userdata, error);
         return r < 0 ? r : wallet_bus_pay(userdata, m, error);
 }
 

@@ -151,6 +151,22 @@ def test_the_command_wakes_a_service_that_left(way, make_pylon, relay):
     assert pylon.pids("provider")
 
 
+def test_the_purse_works_however_it_was_started(way, make_pylon, relay):
+    pylon = make_pylon(way, [relay.url])
+    pylon.start()
+    assert pylon.json("wallet", "status")["simulated"]
+    assert pylon.json("wallet", "fund", "1000")["done"]
+    wait_for(lambda: any(a["balance_msats"] == 1_000_000 for a in pylon.json("wallet", "balance")), 10, "the money is there")
+    invoice = pylon.json("wallet", "invoice", "21", "--account", "provider")
+    assert pylon.json("wallet", "pay", invoice["bolt11"], "--yes")["state"] == "settled"
+    wait_for(lambda: any(a["account"] == "provider" and a["balance_msats"] == 21_000 for a in pylon.json("wallet", "balance")),
+             10, "it was paid")
+    pylon.kill("wallet")
+    assert pylon.json("wallet", "show", invoice["payment_hash"])["amount_msat"] == 21_000
+    assert pylon.json("status")["wallet"]["driver"] == "regtest"
+    assert pylon.run("ledger", "verify").returncode == 0
+
+
 @pytest.fixture
 def operator():
     """A member of the group which the sample rule is for."""

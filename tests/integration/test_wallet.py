@@ -228,7 +228,17 @@ def test_settlement_comes_through_the_watch_and_never_earlier(make_pylon, relay,
     purse.close()
 
 
+def test_while_payments_are_off_services_get_no_invoice(purse):
+    with pytest.raises(Refused) as refused:
+        purse.call("Invoices", "a(ssxsu)", [("ab" * 32, "pre", 5000, "a job", 600)], program="pylon-provider", interface=SERVICE)
+    assert refused.value.name.endswith("NoWallet") and "switched off" in str(refused.value)
+
+
 def test_a_service_is_told_of_its_jobs_until_it_has_noted(purse):
+    purse.close()
+    config = purse.pylon.config
+    config.write_text(config.read_text().replace("enable_payments = false", "enable_payments = true"))
+    purse.pylon.restart("wallet")
     purse.fund(1_000_000)
     job = "ab" * 32
     provider = purse.wire("pylon-provider")
