@@ -5,7 +5,9 @@ import subprocess
 import threading
 import types
 
+from paid import bolt11, demands, make_paid
 from parts import NODE, customer, mining_job, tag, wait_for
+from test_wallet import Purse
 
 ABUSE = 10000
 
@@ -173,3 +175,32 @@ def publish(relay, frame):
     script = ("import WebSocket from 'ws'; const ws = new WebSocket(process.argv[1]);"
               "ws.on('open', () => ws.send(process.argv[2])); ws.on('message', () => ws.close());")
     subprocess.run(["node", "--input-type=module", "-e", script, relay.url, frame], check=True, cwd=NODE, timeout=30)
+
+
+def test_many_free_jobs_leave_room_and_the_turn_to_who_pays(make_pylon, relay, tmp_path):
+    """The abuser's jobs are free, and more than the queue takes of those that nobody has paid for."""
+    pylon = make_paid(make_pylon, relay, more="[provider]\nmax_concurrent_jobs = 1\nqueue_max = 200\n"
+                      "per_customer_max = 100000\n[pow]\nworkers = 1\n"
+                      "[[price]]\nmodel = \"gift\"\nfree_per_day = 1000\n")
+    purse = Purse(pylon, tmp_path)
+    try:
+        purse.fund(1_000_000)
+        wait_for(relay.subscribers, 20, "Pylon is subscribed")
+        template = json.loads(mining_job(22))
+        template["tags"].append(["param", "model", "gift"])
+        flood(relay, 400, json.dumps(template))
+        wait_for(lambda: pylon.json("provider", "status")["queued"] >= 100, 30, "the abuser waits")
+        full = wait_for(lambda: {v["verdict"]: v["requests"] for v in pylon.json("why")["verdicts"]}.get("queue-full"), 30,
+                        "no more are taken")
+        assert full >= 200
+        with watched(pylon) as changes:
+            (stranger,) = post(relay, mining_job(18, "a stranger's"))
+            asked = wait_for(lambda: demands(relay, stranger), 30, "there is room for who pays")[0]
+            assert purse.pay("the stranger", bolt11(asked))[0] == "settled"
+            wait_for(lambda: "completed" in states(changes, stranger["id"]), 60, "the stranger's job is done")
+        since = next(i for i, c in enumerate(changes) if c["id"] == stranger["id"] and c["state"] == "queued")
+        until = next(i for i, c in enumerate(changes) if c["id"] == stranger["id"] and c["state"] == "running")
+        assert sum(c["state"] == "running" for c in changes[since:until]) <= 1
+        assert pylon.json("why", stranger["id"])["class"] == "paid"
+    finally:
+        purse.close()
