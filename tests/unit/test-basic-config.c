@@ -226,9 +226,11 @@ static void mistakes_in_a_list_of_sections_are_said_where_they_are(_unused_ void
                         "1:10 error: this [[backend]] has no 'type', and needs one\n");
         assert_remarks("[[backend]]\nname = \"a\"\ntype = \"ollama\"\nslots = -1\n", -EBADMSG,
                         "4:9 error: 'slots' must be a whole number, from 0 to 1024\n");
-        assert_remarks("[[backend]]\nname = \"a\"\ntype = \"x\"\n[[backend]]\ntype = \"x\"\n"
+        assert_remarks("[[backend]]\nname = \"a\"\ntype = \"openai\"\n[[backend]]\ntype = \"openai\"\n"
                        "name = \"a\"\n",
                         -EBADMSG, "6:8 error: there is a [[backend]] with the name 'a' already\n");
+        assert_remarks("[[backend]]\nname = \"a\"\ntype = \"vllm\"\n", -EBADMSG,
+                        "3:8 error: 'type' must be \"openai\" or \"ollama\"\n");
         assert_remarks("[backend]\nname = \"a\"\n", -EBADMSG,
                         "1:9 error: 'backend' is a list: write [[backend]] and its settings "
                         "below, at most 32 times\n");
@@ -241,7 +243,7 @@ static void mistakes_in_a_list_of_sections_are_said_where_they_are(_unused_ void
         assert_remarks("[[backned]]\nx = 1\n", 0,
                         "1:10 warning: there is no section [[backned]], it is ignored; did you mean "
                         "[[backend]]?\n");
-        assert_remarks("[[backend]]\nname = \"a\"\ntype = \"x\"\n"
+        assert_remarks("[[backend]]\nname = \"a\"\ntype = \"openai\"\n"
                        "url = \"http://me:secret@host\"\naliases = [\"x\"]\n",
                         -EBADMSG,
                         "4:7 error: 'url' must be an URL that begins with \"http://\" or "
@@ -251,7 +253,7 @@ static void mistakes_in_a_list_of_sections_are_said_where_they_are(_unused_ void
 
 static void every_row_has_what_people_read_and_is_written_as_its_default(_unused_ void **state) {
         _cleanup_(config_freep) Config *c =
-                        read_config("[[backend]]\nname = \"a\"\ntype = \"b\"\n");
+                        read_config("[[backend]]\nname = \"a\"\ntype = \"ollama\"\n");
         const ConfigItem *item;
 
         for (size_t i = 0; (item = config_item_at(i)); i++) {

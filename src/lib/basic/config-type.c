@@ -255,6 +255,11 @@ static bool is_name(const char *s) {
         return n > 0 && s[n] == '\0';
 }
 
+/* The wires of pylon-provider. */
+static bool is_backend_type(const char *s) {
+        return streq(s, "openai") || streq(s, "ollama");
+}
+
 static bool is_pair(const char *s) {
         const char *equals = strchr(s, '=');
 
@@ -529,6 +534,7 @@ const ConfigType config_driver  = { N_("\"auto\", \"none\", \"regtest\", \"nwc\"
 const ConfigType config_name    = { N_("a name of letters, digits, '-', '_' and '.'"),        parse_text,      write_text_field, free_text, is_name };
 const ConfigType config_http_url = { N_("an URL that begins with \"http://\" or \"https://\" and has no password in it"), parse_text, write_text_field, free_text, is_http_url };
 const ConfigType config_wallet_url = { N_("an URL that begins with \"http://\", \"https://\" or \"unix:/\" and has no password in it"), parse_text, write_text_field, free_text, is_wallet_url };
+const ConfigType config_backend_type = { N_("\"openai\" or \"ollama\""),                     parse_text,      write_text_field, free_text, is_backend_type };
 const ConfigType config_pairs   = { N_("a list of pairs such as \"NAME=MODEL\""),             parse_list,      write_list,       free_list, is_pair };
 const ConfigType config_relays  = { N_("a list of URLs that begin with \"ws://\" or \"wss://\""), parse_list,  write_list,       free_list, is_relay_url };
 const ConfigType config_origins = { N_("a list of origins such as \"https://example.com\""),  parse_list,      write_list,       free_list, is_origin };

@@ -47,9 +47,9 @@ void *config_item_field(const ConfigItem *item, const void *base);
 ConfigRows *config_list_rows(const ConfigList *l, const Config *c);
 void *config_list_row(const ConfigList *l, const Config *c, size_t i);
 
-extern const ConfigType config_bid, config_boolean, config_count, config_driver, config_http_url,
-                config_wallet_url, config_kinds, config_level, config_lines, config_listen,
-                config_msats, config_name, config_network, config_origins, config_pairs,
-                config_path, config_proxy, config_relays, config_size, config_span, config_switch,
-                config_text, config_words;
+extern const ConfigType config_backend_type, config_bid, config_boolean, config_count,
+                config_driver, config_http_url, config_wallet_url, config_kinds, config_level,
+                config_lines, config_listen, config_msats, config_name, config_network,
+                config_origins, config_pairs, config_path, config_proxy, config_relays, config_size,
+                config_span, config_switch, config_text, config_words;
 extern const ConfigType config_keys, config_trust;

@@ -189,7 +189,7 @@ static const ConfigItem items[] = {
 
         { "backend", "name",         &config_name,     BACKEND(name),         NULL,     0, 64,
           N_("What the backend is called here.") },
-        { "backend", "type",         &config_name,     BACKEND(type),         NULL,     0, 32,
+        { "backend", "type",         &config_backend_type, BACKEND(type),         NULL,     0, 32,
           N_("What it speaks: \"openai\" or \"ollama\".") },
         { "backend", "url",          &config_http_url, BACKEND(url),          "\"\"",   0, 1024,
           N_("Where it is; \"\": where this type usually is on this machine.") },
