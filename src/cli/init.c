@@ -16,14 +16,16 @@
 
 #define WORDS_MAX 512 /* bytes; 24 words have at most 215 */
 #define KEY       "provider"
-#define CONFIG_START                                                                             \
-        "# Pylon's settings: pylon.toml(5). Every key has a default, so any of them may go.\n\n" \
-        "# Wallets come with a later version of Pylon. Until then only free jobs can run:\n"     \
-        "# with true every request is refused.\n"                                                \
-        "require_payment = false\n\n"                                                            \
-        "# The Bitcoin network; while it is \"regtest\", a relay for this machine runs at\n"     \
-        "# ws://127.0.0.1:7447 and is the only one used.\n"                                      \
-        "network = \"regtest\"\n"
+#define CONFIG_START                                                                                  \
+        "# Pylon's settings: pylon.toml(5). Every key has a default, so any of them may go.\n\n"      \
+        "# The Bitcoin network. \"regtest\" is play money: a wallet and a relay for this machine,\n"  \
+        "# at ws://127.0.0.1:7447, are built in. For real sats say \"mainnet\", choose a wallet in\n" \
+        "# [wallet], and name your relays.\n"                                                         \
+        "network = \"regtest\"\n\n"                                                                   \
+        "# Whether work must be paid for. [[price]] says what it costs; without it everything\n"      \
+        "# costs min_price_msats.\n"                                                                  \
+        "require_payment = true\n"                                                                    \
+        "min_price_msats = 1000\n"
 
 static const char *const signer_units[] = { "pylon-signer.socket", "pylon-signer.service", NULL };
 static const char *const signer_socket[] = { "pylon-signer.socket", NULL };

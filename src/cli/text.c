@@ -12,6 +12,8 @@ void text_span(usec_t span, char ret[static TEXT_MAX]) {
 
         if (seconds >= 2 * 86400)
                 (void) snprintf(ret, TEXT_MAX, _("%" PRIu64 " days"), seconds / 86400);
+        else if (seconds >= 3600 && seconds / 60 % 60 == 0)
+                (void) snprintf(ret, TEXT_MAX, "%" PRIu64 "h", seconds / 3600);
         else if (seconds >= 3600)
                 (void) snprintf(ret, TEXT_MAX, "%" PRIu64 "h %" PRIu64 "min", seconds / 3600,
                                 seconds / 60 % 60);
