@@ -26,8 +26,8 @@ static int say_stopped(const Cli *cli, bool stopped) {
  */
 static void remove_leftovers(const Paths *paths) {
         static const char *const files[] = { "pylon.pid", "control.sock", "run/notify",
-                "run/store.sock", "run/signer.sock", "run/relay.sock", "run/provider.sock",
-                "run/host.sock" };
+                "run/store.sock", "run/signer.sock", "run/relay.sock", "run/wallet.sock",
+                "run/provider.sock", "run/host.sock" };
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
                 _cleanup_free_ char *path = NULL;
@@ -71,9 +71,10 @@ static int stop_instance(const Cli *cli, const Instance *i) {
 static int stop_units(const Cli *cli) {
         /* All of them: for those that are only part of the target systemctl would not wait. */
         static const char *const units[] = { "pylon.target", "pylon-provider.service",
-                "pylon-host.service", "pylon-relay.service", "pylon-signer.service",
-                "pylon-store.service", "pylon-provider.socket", "pylon-host.socket",
-                "pylon-relay.socket", "pylon-signer.socket", "pylon-store.socket", NULL };
+                "pylon-host.service", "pylon-wallet.service", "pylon-relay.service",
+                "pylon-signer.service", "pylon-store.service", "pylon-provider.socket",
+                "pylon-host.socket", "pylon-wallet.socket", "pylon-relay.socket",
+                "pylon-signer.socket", "pylon-store.socket", NULL };
 
         if (manager_do(cli->scope, "stop", units) != 0)
                 return cli_fail(cli, "StopFailed", "%s", _("systemd could not stop pylon.target."));

@@ -197,14 +197,22 @@ static void unnoted_add(Purse *p, const Invoice *i, int64_t received_msat, int64
 
 /* ---- what the wallet says */
 
+static unsigned n_under_way(const Wallet *w) {
+        const Payment *p;
+        unsigned n = 0;
+
+        MAP_FOREACH (p, &w->payments)
+                n += !streq(payment_word(p), "settled") && !streq(payment_word(p), "failed");
+        return n;
+}
+
 static void purse_status(Purse *p) {
         const Wallet *w = p->wallet;
 
         if (w->state == WALLET_READY)
                 service_status(p->service,
-                                "The wallet \"%s\" is ready on %s; %zu payments under way.",
-                                wallet_driver(w), network_name(w->config->network),
-                                map_size(&w->payments));
+                                "The wallet \"%s\" is ready on %s; payments under way: %u.",
+                                wallet_driver(w), network_name(w->config->network), n_under_way(w));
         else
                 service_status(p->service, "%s",
                                 w->state == WALLET_NONE ? "No wallet is set up."

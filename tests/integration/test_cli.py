@@ -112,4 +112,4 @@ def test_bash_reads_the_completion(run, tmp_path):
     script = tmp_path / "completion"
     script.write_text(run("completion").stdout + 'COMP_WORDS=(pylon job s); COMP_CWORD=2; _pylon; echo "${COMPREPLY[*]}"\n')
     done = subprocess.run(["bash", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["show", "submit"] and not done.stderr
+    assert done.stdout.split() == ["show", "submit", "settle"] and not done.stderr
