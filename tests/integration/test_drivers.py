@@ -196,6 +196,21 @@ def test_a_restart_goes_on_from_the_cursor(driver, stubs, make_driver):
         assert second.settled(payment_hash)[0][1] == "settled"
 
 
+def test_an_invoice_from_before_a_restart_is_noticed_by_push(name, driver, stubs, make_driver):
+    """The core looks each of them up once, after a start."""
+    if name in REAL:
+        pytest.skip("the same, slower")
+    payment_hash = made(driver, stubs)[0]
+    driver.kill_hard()
+    second = watched(make_driver(name))
+    assert second.invoice(payment_hash)[3][1] == "open"
+    assert second.invoice(payment_hash)[3][1] == "open"
+    if name == "lnbits":
+        wait_for(lambda: stubs.order("state", node=name)["items"].count(payment_hash) == 1, 5, "its socket is open")
+    stubs.order("pay", hash=payment_hash)
+    assert second.settled(payment_hash, 5)[0][1] == "settled"
+
+
 def test_without_any_push_a_lookup_knows_it(driver, stubs):
     watched(driver)
     stubs.order("mode", node=driver.name, events="off")

@@ -7,14 +7,13 @@
 #include "basic/text.h"
 #include "wire.h"
 
-#define MEMO_MAX 639
-#define FEE_LEAST_MSAT                                                             \
-        2000 /* what its server may spend on a route, if it was set up as it comes \
-              */
-#define FEE_PERCENT 1
-#define SOCKETS_MAX 32 /* invoices that are watched for at once; the schedule has the others */
-#define PAGE        100
-#define OFFSET_MAX  5000 /* settlements of one and the same moment */
+#define MEMO_MAX       639
+#define FEE_LEAST_MSAT 2000 /* what a server as it comes may spend on a route */
+#define FEE_PERCENT    1
+#define SOCKETS_MAX    32 /* invoices that are watched for at once; the schedule has the others */
+#define PAGE           100
+#define OLD_SEC        3600 /* how long one is watched whose expiry is not known */
+#define OFFSET_MAX     5000 /* settlements of one and the same moment */
 
 typedef struct Lnbits Lnbits;
 
@@ -401,9 +400,15 @@ static const WireSocketHandler socket_handler = {
         .lost = on_lost,
 };
 
-/* A free place, one of an invoice that has expired, or that of the one which expires first. */
-static Watched *watched_find(Lnbits *l, int64_t now) {
+/* A free place, one of an invoice that has expired, or that of the one which expires first. NULL:
+ * it has one, or it is an old one (expires_at 0) and there is none free. */
+static Watched *watched_find(
+                Lnbits *l, const uint8_t hash[static 32], int64_t expires_at, int64_t now) {
         Watched *best = &l->watched[0];
+
+        for (size_t i = 0; i < SOCKETS_MAX; i++)
+                if (l->watched[i].socket && memcmp(l->watched[i].hash, hash, 32) == 0)
+                        return NULL;
 
         for (size_t i = 0; i < SOCKETS_MAX; i++) {
                 Watched *w = &l->watched[i];
@@ -415,7 +420,7 @@ static Watched *watched_find(Lnbits *l, int64_t now) {
                 if (w->expires_at < best->expires_at)
                         best = w;
         }
-        return best;
+        return expires_at > 0 ? best : NULL;
 }
 
 static void lnbits_made(Wire *wire, const uint8_t hash[static 32], int64_t expires_at) {
@@ -425,9 +430,14 @@ static void lnbits_made(Wire *wire, const uint8_t hash[static 32], int64_t expir
 
         if (!l->watching)
                 return;
-        w = watched_find(l, wire_now(wire));
+        w = watched_find(l, hash, expires_at, wire_now(wire));
+        if (!w)
+                return;
         watched_free(w);
-        *w = (Watched){ .lnbits = l, .expires_at = expires_at };
+        *w = (Watched){
+                .lnbits = l,
+                .expires_at = expires_at ?: wire_now(wire) + OLD_SEC,
+        };
         memcpy(w->hash, hash, 32);
         hex_encode(hash, 32, path + strlen(path));
         (void) wire_socket_new(wire, path, false, &socket_handler, w, &w->socket);

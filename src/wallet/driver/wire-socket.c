@@ -117,10 +117,10 @@ int wire_socket_new(Wire *w, const char *path, bool with_secret, const WireSocke
         WireSocket *s;
         int r;
 
+        buffer_init(&text, WIRE_PATH_MAX);
         if (w->socket || !w->driver.doors.ws)
                 return -EOPNOTSUPP; /* a unix socket: it is looked up on the schedule only */
 
-        buffer_init(&text, WIRE_PATH_MAX);
         r = buffer_addf(&text, "%s%s%s", rest ? "wss://" : "ws://",
                         rest ?: w->base + strlen("http://"), path);
         if (r < 0)

@@ -93,6 +93,7 @@ int wire_make_invoice(Driver *d, const DriverInvoiceRequest *r, driver_invoice_t
 
 static void on_invoice(const WireAnswer *a, void *userdata) {
         WireOp *o = userdata;
+        Wire *w = op_wire(o);
         const char *reason = "the backend's answer has another form";
         DriverInvoice invoice = { .received_msat = -1 };
         int r = a->error;
@@ -101,7 +102,9 @@ static void on_invoice(const WireAnswer *a, void *userdata) {
         if (r < 0)
                 reason = a->reason;
         else
-                r = op_wire(o)->dialect->read_invoice(a, o->hash, &invoice, &reason);
+                r = w->dialect->read_invoice(a, o->hash, &invoice, &reason);
+        if (r >= 0 && invoice.state == DRIVER_INVOICE_OPEN && w->dialect->made)
+                w->dialect->made(w, o->hash, 0);
         driver_op_invoice(&o->op, r, r < 0 ? reason : NULL, r < 0 ? NULL : &invoice);
 }
 

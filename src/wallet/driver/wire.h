@@ -102,7 +102,8 @@ struct WireDialect {
                         WireWords *words, DriverPayment *ret);
         int (*read_balance)(const WireAnswer *a, int64_t *ret_msat, const char **reterr);
         int (*read_info)(const WireAnswer *a, DriverInfo *ret, const char **reterr);
-        /* An invoice was made: it may be watched for. May be NULL. */
+        /* An invoice was made, or seen to be open (expires_at 0): it may be watched for. NULL:
+         * nothing is to be done for it. */
         void (*made)(Wire *w, const uint8_t hash[static 32], int64_t expires_at);
 };
 
