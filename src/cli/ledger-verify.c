@@ -10,7 +10,8 @@
 #include "verb.h"
 
 #define CHECKS_MAX      32
-#define LOOKS           4 /* at the wallet, before it is called wrong */
+#define VERIFY_TIMEOUT  (10 * MIN_) /* of the store; it reads all of the books */
+#define LOOKS           4           /* at the wallet, before it is called wrong */
 #define LOOK_AGAIN_MSEC 500
 
 /* clang-format off */
@@ -90,14 +91,17 @@ static int print_result(Cli *cli, const Result *result) {
 }
 
 static int ask_store(Cli *cli, Result *result) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(remote_done) Remote store = { 0 };
-        CallError error;
+        CallError error = { .name = "NoMemory" };
         Check c;
         int r;
 
         r = remote_open(cli, "store", &store, &error);
         if (r >= 0)
-                r = remote_call(&store, "VerifyLedger", &result->reply, &error, "");
+                r = remote_message(&store, "VerifyLedger", &m);
+        if (r >= 0)
+                r = remote_send(&store, m, VERIFY_TIMEOUT, &result->reply, &error);
         if (r < 0)
                 return call_fail(cli, &error);
         r = sd_bus_message_enter_container(result->reply, 'a', "(sbs)");

@@ -460,25 +460,88 @@ static int append_check(const char *check, bool ok, const char *detail, void *us
         return sd_bus_message_append(userdata, "(sbs)", check, ok, detail);
 }
 
+/* Each check reads all of the books: one in a turn of the loop, so that others are served between.
+ */
+typedef struct Verification Verification;
+struct Verification {
+        Store *store;
+        sd_bus_message *request, *reply;
+        sd_event_source *source;
+        size_t next;
+};
+
+static void verification_end(Verification *v, int error) {
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        Store *s = v->store;
+
+        if (error >= 0)
+                error = sd_bus_message_close_container(v->reply);
+        if (error >= 0)
+                (void) sd_bus_send(NULL, v->reply, NULL); /* the caller may be gone */
+        else {
+                (void) store_refuse_database(s, &e, error);
+                (void) sd_bus_reply_method_error(v->request, &e);
+                sd_bus_error_free(&e);
+        }
+        books_bus_done(s);
+}
+
+static int on_verify(_unused_ sd_event_source *source, void *userdata) {
+        Verification *v = userdata;
+        int r;
+
+        r = book_verify_one(v->store->books, v->next++, append_check, v->reply);
+        if (r <= 0)
+                verification_end(v, r);
+        return 0;
+}
+
+void books_bus_done(Store *s) {
+        Verification *v = TAKE_PTR(s->verification);
+
+        if (!v)
+                return;
+        sd_bus_message_unref(v->request);
+        sd_bus_message_unref(v->reply);
+        sd_event_source_disable_unref(v->source);
+        free(v);
+}
+
+static int verification_start(Store *s, sd_bus_message *m) {
+        Verification *v = s->verification;
+        int r;
+
+        v->store = s;
+        v->request = sd_bus_message_ref(m);
+        r = sd_bus_message_new_method_return(m, &v->reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(v->reply, 'a', "(sbs)");
+        if (r >= 0)
+                r = sd_event_add_defer(service_event(s->service), &v->source, on_verify, v);
+        if (r >= 0)
+                r = sd_event_source_set_priority(v->source, SD_EVENT_PRIORITY_IDLE);
+        return r < 0 ? r : sd_event_source_set_enabled(v->source, SD_EVENT_ON);
+}
+
 int method_verify_ledger(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         Store *s = userdata;
         int r;
 
         r = may_view(s, m, error);
         if (r <= 0)
                 return r < 0 ? r : 1; /* 0: polkit asks, and we are called again */
+        if (s->verification)
+                return sd_bus_error_set(error, BUS_ERROR_BUSY, "The books are being verified.");
 
-        r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sbs)");
-        if (r < 0)
+        s->verification = new0(Verification, 1);
+        if (!s->verification)
+                return -ENOMEM;
+        r = verification_start(s, m);
+        if (r < 0) {
+                books_bus_done(s);
                 return r;
-        r = book_verify(s->books, append_check, reply);
-        if (r < 0)
-                return store_refuse_database(s, error, r);
-        r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        }
+        return 1;
 }
 
 /* clang-format off */

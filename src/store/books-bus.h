@@ -5,5 +5,8 @@
 
 extern const sd_bus_vtable books_vtable[];
 
+struct Store;
+void books_bus_done(struct Store *s); /* before store_free() */
+
 int method_ledger(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_verify_ledger(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -99,20 +99,28 @@ static int verify_one(Sql *db, const char *text, SqlStatement **kept, char **ret
         return *ret_detail ? 0 : -ENOMEM;
 }
 
-int book_verify(Books *b, book_check_t check, void *userdata) {
+int book_verify_one(Books *b, size_t i, book_check_t check, void *userdata) {
+        _cleanup_free_ char *detail = NULL;
+        int r;
+
         static_assert(ELEMENTSOF(checks) == ELEMENTSOF(b->checks));
 
-        for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
-                _cleanup_free_ char *detail = NULL;
-                int r;
+        if (i >= ELEMENTSOF(checks))
+                return 0;
+        r = verify_one(ledger_db(b->ledger), checks[i].text, b->checks + i, &detail);
+        if (r >= 0)
+                r = check(checks[i].check, !detail, detail ?: "", userdata);
+        return r < 0 ? r : 1;
+}
 
-                r = verify_one(ledger_db(b->ledger), checks[i].text, b->checks + i, &detail);
-                if (r >= 0)
-                        r = check(checks[i].check, !detail, detail ?: "", userdata);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+int book_verify(Books *b, book_check_t check, void *userdata) {
+        size_t i = 0;
+        int r;
+
+        do
+                r = book_verify_one(b, i++, check, userdata);
+        while (r > 0);
+        return r;
 }
 
 /* A payment that is on the way has left the driver's balance or has not, and its fee is unknown. */

@@ -31,6 +31,7 @@ int book_unfreeze(Books *b, const char *account, Outcome *ret);
 
 /* Each invariant, with what is wrong where it does not hold. */
 typedef int (*book_check_t)(const char *check, bool ok, const char *detail, void *userdata);
+int book_verify_one(Books *b, size_t i, book_check_t check, void *userdata); /* 0: there is none */
 int book_verify(Books *b, book_check_t check, void *userdata);
 /* What a driver says it holds, against wallet:DRIVER and what is on the way. */
 int book_verify_driver(

@@ -1,4 +1,5 @@
 /* pylon-store: the one disk. Jobs, earnings and settings of all the other services. */
+#include "books-bus.h"
 #include "bus/names.h"
 #include "bus/service.h"
 #include "request.h"
@@ -33,10 +34,11 @@ static void drain(void *object) {
 static bool busy(void *object) {
         Store *s = object;
 
-        return s->backup || s->redone || !sql_group_is_idle(s->group);
+        return s->backup || s->verification || s->redone || !sql_group_is_idle(s->group);
 }
 
 static void *stop(void *object) {
+        books_bus_done(object);
         request_done(object);
         return store_free(object);
 }

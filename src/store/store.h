@@ -27,6 +27,7 @@ typedef struct Store {
         WhyTable *why;
         Backup *backup;
         sd_bus_message *backup_request;
+        struct Verification *verification; /* books-bus.c */
         struct Answer *redone; /* lazy requests whose commit failed; store-bus.c */
         size_t n_redone;
         sd_event_source *redo;

@@ -348,6 +348,27 @@ def test_other_programs_read_the_books(store, tmp_path, program):
     assert seen["Equity:Provider"] == -ours["provider"]
 
 
+def test_three_ask_for_a_proof_at_once(store):
+    store.start()
+    wires = [store.wire("busctl") for _ in range(3)]
+    tell(store, story(0))
+    answers = []
+
+    def ask(wire):
+        try:
+            answers.append(verified(wire))
+        except Refused as error:
+            answers.append(error.name)
+
+    threads = [threading.Thread(target=ask, args=(wire,)) for wire in wires]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verified(store.wire("busctl"))
+    assert set(answers) <= {True, "com.openagents.Pylon1.Error.Busy", None}
+
+
 def test_verify_tells_right_from_wrong(store):
     store.start()
     tell(store, story(0))
