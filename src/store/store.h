@@ -28,7 +28,7 @@ typedef struct Store {
         Backup *backup;
         sd_bus_message *backup_request;
         struct Verification *verification; /* books-bus.c */
-        struct Answer *redone; /* lazy requests whose commit failed; store-bus.c */
+        struct Answer *redone;             /* lazy requests whose commit failed; store-bus.c */
         size_t n_redone;
         sd_event_source *redo;
         int told; /* the last error in the log, so that a full disk fills no log */
