@@ -365,6 +365,13 @@ def test_connections_survive_a_restart_and_their_secret_is_nowhere(rich, make_cl
             assert secret.encode() not in path.read_bytes(), path
 
 
+def test_connections_are_served_after_a_new_start_though_nobody_asks_the_wallet(rich, make_client):
+    client = make_client(connect(rich, "--max-sat", "100"))
+    rich.stop()
+    rich.start()
+    assert wait_for(lambda: client.ask("getBalance", seconds=60)[0] == "ok", 60, "the wallet answers")
+
+
 def test_the_same_request_twice_is_one_payment(rich, relay, tmp_path):
     """Delivered again by whoever: the event's id is the payment's."""
     uri = connect(rich, "--max-sat", "100")
