@@ -8,16 +8,19 @@
  *   received    Encrypted requests are opened by pylon-signer. admission.c, which is pure, and the
  *               backend's check() come to a verdict (verdict.c).
  *   priced      What it costs (pricing.c), and whether it is paid before the work or after it.
- *   unpaid      On disk, then the wallet makes an invoice, then the customer hears
- * "payment-required" (job-pay.c). That it is paid says the wallet. queued      On disk in
- * pylon-store, under the request's event id: only now the relay hears that it may forget the event,
- * and a second delivery stops here. Inputs that are elsewhere are fetched (job-input.c), then the
- * job waits for its turn. running     The customer hears "processing", the backend works
- * (job-run.c). Nothing is written: after a crash the job is queued and runs again. What is paid
- * after the work becomes unpaid now, with its result. publishing  The signed result is on disk with
- * its event, so that whatever happens now, the same event is published and the job never runs again
- * (job-publish.c). completed   A relay has taken the result. owed        It was paid and cannot be
- * done: the money goes back, or the owner decides (job-owe.c).
+ *   unpaid      On disk; then the wallet makes an invoice, then the customer hears of it
+ *               (job-pay.c). That it is paid only the wallet says.
+ *   queued      On disk in pylon-store, under the request's event id: only now the relay hears that
+ *               it may forget the event, and a second delivery stops here. Inputs that are
+ *               elsewhere are fetched (job-input.c), then the job waits for its turn.
+ *   running     The customer hears "processing", the backend works (job-run.c). Nothing is written:
+ *               after a crash the job is queued and runs again. What is paid after the work becomes
+ *               unpaid now, with its result.
+ *   publishing  The signed result is on disk with its event, so that whatever happens now, the same
+ *               event is published and the job never runs again (job-publish.c).
+ *   completed   A relay has taken the result.
+ *   owed        It was paid and cannot be done: the money goes back, or the owner decides
+ *               (job-owe.c).
  *
  * Who answers what: store_…() pylon-store, signer_…() pylon-signer, relay_…() pylon-relay; each
  * gathers what is asked in one turn of the event loop and sends it as one message. */
