@@ -2,9 +2,10 @@
  * told from what it takes to ask. It signs all requests beforehand, lets a fixed number of them be
  * open at a time, and checks every result's signature when the clock has stopped.
  *
- *     load JOBS INFLIGHT POW-BITS
+ *     load JOBS INFLIGHT POW-BITS [paid]
  *
- * Prints "port N" when it listens, and one JSON line at the end. */
+ * Prints "port N" when it listens, and one JSON line at the end. Paid: it then reads the path of
+ * the wallet's socket from standard input, and pays every invoice from the account "owner". */
 #include <stdio.h>
 #include <sys/resource.h>
 #include <systemd/sd-event.h>
@@ -15,6 +16,7 @@
 #include "basic/crypt.h"
 #include "basic/map.h"
 #include "basic/text.h"
+#include "client/wallet-client.h"
 #include "net/ws.h"
 #include "nostr/event.h"
 #include "nostr/message.h"
@@ -29,6 +31,7 @@ typedef struct Job {
         Event *request;
         char *result; /* JSON, checked at the end */
         usec_t sent, answered;
+        bool paying;
 } Job;
 
 typedef struct Load {
@@ -42,6 +45,8 @@ typedef struct Load {
         Map by_id;
         usec_t first, last;
         struct rusage before;
+        WalletClient *wallet; /* NULL: nothing is paid */
+        size_t n_paid, n_unpaid;
 } Load;
 
 static usec_t now_usec(void) {
@@ -116,6 +121,36 @@ static void load_feed(Load *l) {
         }
 }
 
+static void on_paid(int error, const char *reason, const WalletPaid *paid, void *userdata) {
+        Load *l = userdata;
+
+        if (error >= 0 && streq(paid->state, "settled"))
+                l->n_paid++;
+        else if (l->n_unpaid++ == 0)
+                (void) fprintf(stderr, "load: a payment is %s: %s\n",
+                                error < 0 ? "refused" : paid->state,
+                                error < 0 ? reason : paid->reason);
+}
+
+static void load_pay(Load *l, Job *job, const Event *e) {
+        const Tag *t = event_find_tag(e, "amount", NULL);
+        int r;
+
+        if (!l->wallet || job->paying || !t || t->n < 3)
+                return;
+        job->paying = true;
+        r = wallet_pay(l->wallet,
+                        &(WalletPay){
+                                        .id = event_id_hex(job->request),
+                                        .account = "owner",
+                                        .destination = t->values[2],
+                                        .fee_max_msat = -1,
+                        },
+                        on_paid, l, NULL);
+        if (r < 0)
+                fail("an invoice could not be paid", r);
+}
+
 static void load_take(Load *l, const Event *e, MessagePart json) {
         const char *id = event_tag_value(e, "e");
         uint8_t key[32];
@@ -123,10 +158,14 @@ static void load_take(Load *l, const Event *e, MessagePart json) {
 
         if (event_kind(e) == KIND_FEEDBACK)
                 l->n_feedback++;
-        if (event_kind(e) != KIND_RESULT || !id || hex_decode(id, key, sizeof(key)) < 0)
+        if (!id || hex_decode(id, key, sizeof(key)) < 0)
                 return;
         job = map_get(&l->by_id, key, sizeof(key));
         if (!job)
+                return;
+        if (event_kind(e) == KIND_FEEDBACK)
+                load_pay(l, job, e);
+        if (event_kind(e) != KIND_RESULT)
                 return;
         if (job->result) {
                 l->n_again++;
@@ -226,9 +265,9 @@ static int load_report(Load *l, const struct rusage *after) {
         if (n > 0)
                 qsort(times, n, sizeof(*times), compare_usec);
         printf("{\"jobs\":%zu,\"inflight\":%zu,\"answered\":%zu,\"bad_signatures\":%zu,\"answered_again\":%zu,"
-               "\"feedback\":%zu,\"seconds\":%.3f,\"jobs_per_second\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
+               "\"paid\":%zu,\"feedback\":%zu,\"seconds\":%.3f,\"jobs_per_second\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
                "\"max_ms\":%.3f,\"generator_cpu_seconds\":%.3f}\n",
-                        l->n_jobs, l->inflight, n, n_bad, l->n_again, l->n_feedback,
+                        l->n_jobs, l->inflight, n, n_bad, l->n_again, l->n_paid, l->n_feedback,
                         (double) (l->last - l->first) / 1e6,
                         l->last > l->first ? (double) n * 1e6 / (double) (l->last - l->first) : 0.0,
                         n ? (double) times[n / 2] / 1e3 : 0.0,
@@ -236,10 +275,24 @@ static int load_report(Load *l, const struct rusage *after) {
                         n ? (double) times[n - 1] / 1e3 : 0.0,
                         cpu_seconds(after) - cpu_seconds(&l->before));
         free(times);
-        return n == l->n_jobs && n_bad == 0 && l->n_again == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return n == l->n_jobs && n_bad == 0 && l->n_again == 0 && l->n_unpaid == 0 ? EXIT_SUCCESS
+                                                                                   : EXIT_FAILURE;
+}
+
+static void load_open_wallet(Load *l) {
+        char path[256];
+        int r;
+
+        if (!fgets(path, sizeof(path), stdin))
+                fail("no wallet was named", -ENOENT);
+        path[strcspn(path, "\n")] = '\0';
+        r = wallet_client_new(l->event, path, NULL, NULL, &l->wallet);
+        if (r < 0)
+                fail("no wallet", r);
 }
 
 static void load_done(Load *l) {
+        l->wallet = wallet_client_free(l->wallet);
         ws_free(l->client);
         ws_server_free(l->server);
         ws_loop_free(l->loop);
@@ -260,8 +313,9 @@ int main(int argc, char *argv[]) {
         Load l = { 0 };
         int fd, r;
 
-        if (argc != 4 || parse_u64(argv[1], &jobs) < 0 || parse_u64(argv[2], &inflight) < 0) {
-                (void) fprintf(stderr, "usage: load JOBS INFLIGHT POW-BITS\n");
+        if (argc < 4 || argc > 5 || parse_u64(argv[1], &jobs) < 0 ||
+                        parse_u64(argv[2], &inflight) < 0) {
+                (void) fprintf(stderr, "usage: load JOBS INFLIGHT POW-BITS [paid]\n");
                 return 2;
         }
         l.n_jobs = jobs;
@@ -284,6 +338,8 @@ int main(int argc, char *argv[]) {
                 fail("no relay", r);
         printf("port %u\n", ws_server_port(l.server));
         (void) fflush(stdout);
+        if (argc == 5)
+                load_open_wallet(&l);
 
         (void) sd_event_loop(l.event);
         (void) getrusage(RUSAGE_SELF, &after);
