@@ -2,11 +2,13 @@
 money and results after it, bids, free jobs, late payments, and what becomes of money for which nothing can be done."""
 import json
 import time
+from datetime import datetime
 
 import pytest
 
 from paid import bolt11, demand, demands, feedback, job_template, make_paid, post
 from parts import customer, mined_bits, tag, wait_for
+from test_nwc import connect, make_client  # noqa: F401 (a fixture)
 from test_wallet import Purse
 
 
@@ -244,3 +246,32 @@ def test_the_owner_sees_what_is_owed(paid, relay):
     assert "owed" in pylon.run("status").stdout
     assert "owed" in pylon.run("job", "list").stdout
     assert "is owed" in pylon.log()
+
+
+def test_a_stranger_pays_by_nostr_wallet_connect_and_gets_his_result(paid, relay, make_client):
+    """nostr-tools signs the request and reads the answers, @getalby/sdk pays the invoice; both over a relay that is not
+    ours."""
+    pylon, purse = paid()
+    wallet = make_client(connect(pylon, "--max-sat", "100", name="customer"))
+    (request,) = post(relay, job_template())
+    asked = demand(relay, request)
+    began = time.monotonic()
+    assert len(wallet.ok("payInvoice", invoice=bolt11(asked))["preimage"]) == 64
+    pylon.wait_state(request["id"], "completed")
+    (result,) = wait_for(lambda: relay.results(request["id"]), 20, "the result")
+    assert mined_bits(result) >= 8 and time.monotonic() - began < 10
+    assert purse.balances()["provider"] == 21000
+
+
+def test_work_begins_within_50_ms_after_the_wallet_has_the_money(paid, relay):
+    """By the clock of the log: from the wallet's line to the provider's."""
+    pylon, purse = paid()
+    delays = []
+    for n in range(5):
+        (request,) = post(relay, job_template(content=f"job {n}"))
+        purse.pay(f"p{n}", bolt11(demand(relay, request)))
+        pylon.wait_state(request["id"], "completed")
+        lines = [line for line in pylon.log().splitlines() if request["id"][:12] in line]
+        times = [next(line.split()[0] for line in lines if word in line) for word in ("Received", "is paid")]
+        delays.append((datetime.fromisoformat(times[1]) - datetime.fromisoformat(times[0])).total_seconds())
+    assert sorted(delays)[2] <= 0.05, delays
