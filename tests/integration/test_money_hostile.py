@@ -79,6 +79,7 @@ class Buyer:
 @pytest.fixture
 def buyer(make_pylon, relay, stubs, settings, tmp_path):
     pylon = make_pylon("start", [relay.url], settings)
+    pylon.config.write_text(pylon.config.read_text().replace("enable_payments = false", "enable_payments = true"))
     pylon.start("--mode", "host")
     one = Buyer(pylon, relay, stubs, tmp_path)
     yield one
