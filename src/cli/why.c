@@ -227,14 +227,6 @@ static void print_advice(const WhyReport *r) {
         }
 }
 
-/* "24h" and "7 days", and not "24h 0min". */
-static void text_since(usec_t span, char ret[static TEXT_MAX]) {
-        if (span % HOUR == 0 && span / HOUR <= 48)
-                (void) snprintf(ret, TEXT_MAX, "%uh", (unsigned) (span / HOUR));
-        else
-                text_span(span, ret);
-}
-
 static void print_bad(const BadEvents *bad) {
         for (size_t i = 0; i < bad->n; i++) {
                 _cleanup_free_ char *relay = strdup(bad->list[i].relay);
@@ -249,7 +241,7 @@ static int print_text(const WhyReport *r, const BadEvents *bad, usec_t span) {
         char text[TEXT_MAX];
         int q;
 
-        text_since(span, text);
+        text_span(span, text);
         if (r->n_lines == 0) {
                 (void) printf(_("No request was seen in the last %s. `pylon relay list` shows whether the relays are connected.\n"),
                                 text);
