@@ -103,7 +103,7 @@ int book_verify_one(Books *b, size_t i, book_check_t check, void *userdata) {
         _cleanup_free_ char *detail = NULL;
         int r;
 
-        static_assert(ELEMENTSOF(checks) == ELEMENTSOF(b->checks));
+        static_assert(ELEMENTSOF(checks) == ELEMENTSOF(b->checks), "one result for each");
 
         if (i >= ELEMENTSOF(checks))
                 return 0;

@@ -58,7 +58,7 @@ def replace_program(probe_program):
         made.append(folder)
         folder.mkdir(parents=True)
         (folder / "probe.conf").write_text("\n".join([
-            "[Service]", "Type=oneshot", "Restart=no", f"ExecPaths={PYTHON}", "ExecStart=",
+            "[Service]", "Type=oneshot", "Restart=no", f"ExecPaths={PYTHON}", "ExecStopPost=", "ExecStart=",
             f"ExecStart={PYTHON} -I {probe_program} {' '.join(attempts)}", f"StandardOutput=truncate:{FOLDER}/{role}", ""]))
         subprocess.run(["systemctl", "daemon-reload"], check=True, timeout=60)
         subprocess.run(["systemctl", "start", f"pylon-{role}.socket", f"pylon-{role}.service"], check=True, timeout=60)

@@ -22,7 +22,7 @@ def output(*command):
 @pytest.mark.parametrize("instance", ["system", "user"])
 def test_systemd_has_nothing_to_say_about_the_units(instance):
     units = sorted(str(p) for p in pathlib.Path(f"/usr/lib/systemd/{instance}").glob("pylon*"))
-    assert len(units) == 11
+    assert len(units) == 13
     done = subprocess.run(["systemd-analyze", *(["--user"] if instance == "user" else []), "--man=no", "verify", *units],
                           capture_output=True, text=True, timeout=60, env={**os.environ, "XDG_RUNTIME_DIR": "/run"})
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

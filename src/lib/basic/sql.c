@@ -409,7 +409,7 @@ static int sql_set_up(Sql *db, const char *path, const SqlMigration *migrations,
 
         r = sql_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                          "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; "
-                         "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY; "
+                         "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; "
                          "PRAGMA journal_size_limit = 16777216");
         if (r < 0)
                 return r;
