@@ -27,6 +27,8 @@ struct Child {
         ChildState state;
         pid_t pid;
         sd_event_source *connection, *exited, *timer, *output;
+        sd_event_source *cleaning; /* what it left behind is taken back */
+        bool start_when_clean;
         int output_fd;
         Buffer line;
         usec_t started, pause;
@@ -178,7 +180,12 @@ int child_start(Child *c) {
 }
 
 static int child_on_pause(_unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {
-        (void) child_start(userdata);
+        Child *c = userdata;
+
+        if (c->cleaning)
+                c->start_when_clean = true;
+        else
+                (void) child_start(c);
         return 0;
 }
 
@@ -216,14 +223,19 @@ static void child_describe_end(Child *c, const siginfo_t *si) {
                                 sigabbrev_np(si->si_status) ?: "?");
 }
 
-static int on_cleaned(_unused_ sd_event_source *source, _unused_ const siginfo_t *si,
-                _unused_ void *userdata) {
+static int on_cleaned(
+                _unused_ sd_event_source *source, _unused_ const siginfo_t *si, void *userdata) {
+        Child *c = userdata;
+
+        c->cleaning = sd_event_source_disable_unref(c->cleaning);
+        if (c->start_when_clean && c->state == CHILD_PAUSING)
+                (void) child_start(c);
         return 0;
 }
 
-/* What the provider announced stands until it is taken back, and it cannot do so any more. Nobody
- * waits for this; it ends by itself. */
-static void child_clean_up(const Child *c) {
+/* What the provider announced stands until it is taken back, and it cannot do so any more. It
+ * begins again after that: else what it announces anew would be taken back, too. */
+static void child_clean_up(Child *c) {
         const Spawn plan = {
                 .program = c->program,
                 .name = c->name,
@@ -235,11 +247,12 @@ static void child_clean_up(const Child *c) {
         pid_t pid;
         int r;
 
-        if (!streq(c->name, "provider"))
+        if (!streq(c->name, "provider") || c->cleaning)
                 return;
+        c->start_when_clean = false;
         r = spawn(&plan, &pid);
         if (r >= 0)
-                r = sd_event_add_child(c->setup->event, NULL, pid, WEXITED, on_cleaned, NULL);
+                r = sd_event_add_child(c->setup->event, &c->cleaning, pid, WEXITED, on_cleaned, c);
         if (r < 0)
                 (void) log_warning_errno(
                                 r, "What pylon-%s announced is not withdrawn: %m", c->name);
@@ -328,6 +341,7 @@ Child *child_free(Child *c) {
         }
         child_read_rest(c);
         sd_event_source_disable_unref(c->connection);
+        sd_event_source_disable_unref(c->cleaning);
         sd_event_source_disable_unref(c->exited);
         sd_event_source_disable_unref(c->timer);
         sd_event_source_disable_unref(c->output);

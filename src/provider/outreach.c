@@ -33,7 +33,9 @@ static int draft_heartbeat(Provider *p, const char *status, int64_t expires, Dra
         char text[32];
         int r;
 
-        r = draft_new(HEARTBEAT_KIND, provider_now(p), &d)
+        /* It is replaced by the next one, which must be later for that: the last one counts. */
+        p->outreach.beat_at = MAX(provider_now(p), p->outreach.beat_at + 1);
+        r = draft_new(HEARTBEAT_KIND, p->outreach.beat_at, &d)
                             ?: draft_tag(d, "status", status, NULL) ?: draft_tag(d, "d", "pylon", NULL);
         for (size_t i = 0; i < p->n_kinds && r >= 0; i++) {
                 (void) snprintf(text, sizeof(text), "%u", p->kinds[i]);

@@ -17,6 +17,7 @@ typedef struct Provider Provider;
 typedef struct Outreach {
         sd_event_source *heartbeat, *profile_timer;
         RelayQuery *query;
+        int64_t beat_at; /* of the last heartbeat, seconds */
         bool watching, listening;
 } Outreach;
 

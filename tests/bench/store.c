@@ -254,10 +254,10 @@ static int make_history(Bench *b, int64_t rows) {
         return sql_exec(b->db,
                         "INSERT INTO earnings (id, job_id, amount_msats, source, earned_at) "
                         "SELECT id, id, price_msats, 'job', created_at FROM jobs WHERE "
-                        "status = 'completed'; "
+                        "status = 'completed' AND id NOT IN (SELECT id FROM earnings); "
                         "INSERT INTO job_totals SELECT status, count(*) FROM jobs GROUP BY 1 "
                         "ON CONFLICT DO UPDATE SET jobs = excluded.jobs; "
-                        "INSERT INTO earning_totals SELECT source, count(*), "
+                        "INSERT OR REPLACE INTO earning_totals SELECT source, count(*), "
                         "sum(amount_msats) FROM earnings GROUP BY 1");
 }
 

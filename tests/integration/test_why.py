@@ -98,7 +98,8 @@ def test_counts_outlive_every_process(way, relay, make_pylon):
     requests = post(relay, *(mining_job(8, f"job {i}") for i in range(5)))
     for request in requests:
         pylon.wait_state(request["id"], "completed")
-    assert verdicts(pylon)[5970, "accepted"] == 5  # and so they are with the store
+    assert verdicts(pylon)[5970, "accepted"] == 5  # and so they are with the store, which writes them down lazily
+    wait_for(lambda: pylon.query("select sum(requests) from why_counts") == [(5,)], 10, "they are on the disk")
     for role in ("provider", "store"):
         pylon.kill(role, signal.SIGKILL)
     assert wait_for(lambda: json_or_nothing(pylon), 30, "an answer") == {(5970, "accepted"): 5}
