@@ -213,8 +213,8 @@ def processes(program, condition):
         try:
             argv = (entry / "cmdline").read_bytes().split(b"\0")
             dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-            is_worker = b"--pow-worker" in argv  # a part of the provider, which keeps it
-            if os.path.basename(argv[0].decode()) == program and not dead and not is_worker and condition(entry):
+            is_part = b"--pow-worker" in argv or b"--withdraw" in argv  # of the provider, or what cleans up after it
+            if os.path.basename(argv[0].decode()) == program and not dead and not is_part and condition(entry):
                 found.append(int(entry.name))
         except (FileNotFoundError, ProcessLookupError, PermissionError, UnicodeDecodeError):
             continue
