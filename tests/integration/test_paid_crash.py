@@ -142,7 +142,7 @@ def test_the_wallet_is_killed_while_it_pays_back(paid, relay, point):
     fault.wait()
     pylon.wait_state(request["id"], "cancelled", "owed", seconds=90)
     purse.close()
-    assert purse.balances()["owner"] + purse.balances().get("refunds", 0) == 1_000_000
+    wait_for(lambda: purse.balances()["owner"] + purse.balances().get("refunds", 0) == 1_000_000, 60, "the money is back")
     purse.verify()
 
 
