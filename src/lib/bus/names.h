@@ -15,6 +15,7 @@
 #define BUS_PROVIDER_COMPUTE    BUS_PROVIDER ".Compute"
 #define BUS_STORE_SERVICE       BUS_STORE ".Service"
 #define BUS_STORE_PURCHASES     BUS_STORE ".Purchases" /* for the host */
+#define BUS_STORE_AGENTS        BUS_STORE ".Agents"    /* for the host alone */
 #define BUS_RELAY_SERVICE       BUS_RELAY ".Service"
 #define BUS_WALLET_SERVICE      BUS_WALLET ".Service"
 #define BUS_STORE_REGTEST       BUS_STORE ".Regtest" /* for the wallet alone */
