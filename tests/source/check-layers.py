@@ -4,7 +4,7 @@ import re
 
 from source import c_files, report
 
-LAYERS = {"basic": 0, "nostr": 1, "money": 1, "net": 2, "bus": 2, "client": 3, "market": 4}
+LAYERS = {"basic": 0, "nostr": 1, "money": 1, "net": 2, "bus": 2, "client": 3, "market": 4, "mind": 4}
 SERVICE = 5
 HOMES = {
     "json-c/": "lib/basic/json.c",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Each translation in po/ has what the programs for people say: all texts of pylon, of the settings and of the
-TOML reader. Services speak English, to logs and to Nostr."""
+"""Each translation in po/ has what the programs for people say: all texts of pylon, of the settings, of the
+TOML reader, and what agents want to do. Services speak English, to logs and to Nostr."""
 import re
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ import sys
 
 from source import report, root
 
-SPOKEN = ("src/cli/", "src/lib/basic/config", "src/lib/basic/toml")
+SPOKEN = ("src/cli/", "src/lib/basic/config", "src/lib/basic/toml", "src/lib/mind/")
 ENTRY = re.compile(r'^msgid ((?:".*"\n)+)(?:msgid_plural (?:".*"\n)+)?msgstr(?:\[0\])? ((?:".*"\n)+)', re.M)
 QUOTED = re.compile(r'^"(.*)"$', re.M)
 
