@@ -451,6 +451,8 @@ static int on_outcomes(sd_bus_message *m, void *userdata, _unused_ sd_bus_error 
         int32_t verdict;
         int r;
 
+        if (!c->handler->outcome)
+                return 0;
         r = sd_bus_message_enter_container(m, 'a', "(ssis)");
         if (r < 0)
                 return r;
@@ -477,6 +479,8 @@ static void on_up(void *userdata) {
                         log_debug_errno(r, "A subscription could not be repeated: %m");
         }
 
+        if (!c->handler->outcome)
+                return;
         r = bus_client_message(c->bus, BUS_RELAY_SERVICE, "Publish", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "a(sasb)", 0);

@@ -26,7 +26,7 @@ typedef struct RelayHandler {
         /* The events this relay had stored have all been handed over. May be NULL. */
         void (*live)(const char *name, const char *relay, void *userdata);
         /* What a relay said to an event of ours; again at every connection until it is forgotten.
-         */
+         * May be NULL: who only listens leaves outcomes to another connection of its role. */
         void (*outcome)(const char *id, const char *relay, RelayVerdict verdict,
                         const char *message, void *userdata);
 } RelayHandler;

@@ -13,6 +13,8 @@ struct Market {
         char *key;
         Network network;
         RelayClient *relay;
+        const RelayHandler *rest; /* for what is no purchase's; NULL */
+        void *rest_userdata;
         SignerClient *signer;
         PurchasesClient *purchases;
         WalletClient *wallet;

@@ -6,6 +6,10 @@ static void on_events(const char *name, const RelayEvent *events, size_t n, void
         Market *m = userdata;
         Purchase *p;
 
+        if (m->rest && !map_get_string(&m->by_subscription, name)) {
+                m->rest->events(name, events, n, m->rest_userdata);
+                return;
+        }
         for (size_t i = 0; i < n; i++) {
                 p = map_get_string(&m->by_subscription, name); /* an answer may have ended it */
                 if (!p)
@@ -17,6 +21,13 @@ static void on_events(const char *name, const RelayEvent *events, size_t n, void
                 purchase_taken(p, events[n - 1].seq);
 }
 
+static void on_live(const char *name, const char *relay, void *userdata) {
+        Market *m = userdata;
+
+        if (m->rest && m->rest->live && !map_get_string(&m->by_subscription, name))
+                m->rest->live(name, relay, m->rest_userdata);
+}
+
 static void on_outcome(const char *id, const char *relay, RelayVerdict verdict, const char *message,
                 void *userdata) {
         Market *m = userdata;
@@ -24,12 +35,15 @@ static void on_outcome(const char *id, const char *relay, RelayVerdict verdict, 
 
         if (p)
                 purchase_outcome(p, relay, verdict, message);
+        else if (m->rest)
+                m->rest->outcome(id, relay, verdict, message, m->rest_userdata);
         else
                 relay_client_forget(m->relay, id); /* of a purchase that is over */
 }
 
 static const RelayHandler relay_handler = {
         .events = on_events,
+        .live = on_live,
         .outcome = on_outcome,
 };
 
@@ -82,4 +96,13 @@ size_t market_n_purchases(const Market *m) {
 
 PurchasesClient *market_purchases(const Market *m) {
         return m->purchases;
+}
+
+RelayClient *market_relay(const Market *m) {
+        return m->relay;
+}
+
+void market_share_relay(Market *m, const RelayHandler *rest, void *userdata) {
+        m->rest = rest;
+        m->rest_userdata = userdata;
 }

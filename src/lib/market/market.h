@@ -25,3 +25,8 @@ DEFINE_CLEANUP(Market, market_free)
 size_t market_n_purchases(const Market *m);
 /* For those who take up what a former life has stored. */
 PurchasesClient *market_purchases(const Market *m);
+/* The connection to the relay is for all of this process: outcomes go to the latest one of a role,
+ * so there must be one only. What concerns no purchase goes to `rest`, which forgets outcomes that
+ * nobody waits for; without it they are forgotten here. */
+RelayClient *market_relay(const Market *m);
+void market_share_relay(Market *m, const RelayHandler *rest, void *userdata);
