@@ -10,7 +10,9 @@ static void print_help(const char *program, const char *purpose) {
                       "  --system       The system's files, and the system bus\n"
                       "  --user         The user's files, and the session bus\n"
                       "  --config PATH  Another configuration file\n"
-                      "  --print-xml    Print the public D-Bus interface, and exit\n"
+                      "  --print-xml[=FOLDER]\n"
+                      "                 Print the public D-Bus interface, or that of the objects in a\n"
+                      "                 folder, and exit\n"
                       "  --help         This text\n"
                       "  --version      The version\n"
                       "\n"
@@ -24,7 +26,7 @@ int options_parse(int argc, char *argv[], const char *program, const char *purpo
                 { "system", no_argument, NULL, ARG_SYSTEM },
                 { "user", no_argument, NULL, ARG_USER },
                 { "config", required_argument, NULL, ARG_CONFIG },
-                { "print-xml", no_argument, NULL, ARG_PRINT_XML },
+                { "print-xml", optional_argument, NULL, ARG_PRINT_XML },
                 { "help", no_argument, NULL, ARG_HELP },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { 0 },
@@ -46,6 +48,7 @@ int options_parse(int argc, char *argv[], const char *program, const char *purpo
                         break;
                 case ARG_PRINT_XML:
                         o.print_xml = true;
+                        o.folder = optarg;
                         break;
                 case ARG_HELP:
                         print_help(program, purpose);

@@ -7,6 +7,8 @@ typedef struct Options {
         Scope scope;
         const char *config; /* points into argv; NULL: the usual place */
         bool print_xml;
+        const char *folder; /* whose objects' interface is printed; NULL: of the one at the one path
+                             */
 } Options;
 
 /* 0: go on. 1: --help or --version was answered, exit with success. -EINVAL: the usage was wrong

@@ -39,6 +39,19 @@ AuthQuery *auth_query_free_all(AuthQuery *q) {
         return NULL;
 }
 
+/* One that is answered is in the queue of the bus again, which will find nobody there. */
+void auth_query_forget(AuthQuery **list, const char *path) {
+        for (AuthQuery *q = *list, *next; q; q = next) {
+                next = q->next;
+                if (!streq(sd_bus_message_get_path(q->request), path))
+                        continue;
+                if (!q->answered)
+                        (void) sd_bus_reply_method_errorf(
+                                        q->request, SD_BUS_ERROR_UNKNOWN_OBJECT, "It is gone.");
+                auth_query_free(q);
+        }
+}
+
 static int on_answer(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
         AuthQuery *q = userdata;
         int allowed = 0, challenge = 0, r;

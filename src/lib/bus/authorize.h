@@ -12,3 +12,5 @@ int bus_authorize(BusServer *s, sd_bus_message *m, const char *action, sd_bus_er
 
 typedef struct AuthQuery AuthQuery;
 AuthQuery *auth_query_free_all(AuthQuery *q);
+/* The object at this path goes: whoever waits for a right to it is told so. */
+void auth_query_forget(AuthQuery **list, const char *path);

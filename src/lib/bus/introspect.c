@@ -23,7 +23,7 @@ static int make_server(sd_event *event, int fd, const BusObject *objects, sd_bus
         if (r >= 0)
                 r = sd_bus_set_server(bus, true, id);
         for (const BusObject *o = objects; r >= 0 && o->interface; o++)
-                if (!o->private)
+                if (!o->private) /* what is in folders is here for once, too */
                         r = sd_bus_add_object_vtable(
                                         bus, NULL, BUS_PATH, o->interface, o->vtable, NULL);
         if (r >= 0)
@@ -94,18 +94,26 @@ static int print_interface(FILE *out, const char *xml, const char *interface) {
         return 0;
 }
 
-static int print_public(FILE *out, const char *xml, const BusObject *objects) {
-        int r = 0;
+static bool is_in(const BusObject *o, const char *folder) {
+        return folder ? o->folder && streq(o->folder, folder) : !o->folder;
+}
+
+static int print_public(FILE *out, const char *xml, const BusObject *objects, const char *folder) {
+        int r = -ENOENT;
 
         (void) fputs(DOCTYPE "<node>\n", out);
-        for (const BusObject *o = objects; r >= 0 && o->interface; o++)
-                if (!o->private)
-                        r = print_interface(out, xml, o->interface);
+        for (const BusObject *o = objects; o->interface; o++) {
+                if (o->private || !is_in(o, folder))
+                        continue;
+                r = print_interface(out, xml, o->interface);
+                if (r < 0)
+                        return r;
+        }
         (void) fputs("</node>\n", out);
         return r;
 }
 
-int introspect_public(const BusObject *objects, char **ret) {
+int introspect_public(const BusObject *objects, const char *folder, char **ret) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *server = NULL;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_free_ char *xml = NULL, *text = NULL;
@@ -130,7 +138,7 @@ int introspect_public(const BusObject *objects, char **ret) {
         out = open_memstream(&text, &size);
         if (!out)
                 return -errno;
-        r = print_public(out, xml, objects);
+        r = print_public(out, xml, objects, folder);
         if (fclose(out) != 0 && r >= 0)
                 r = -ENOMEM;
         if (r >= 0)

@@ -1,8 +1,10 @@
 #pragma once
-/* What is on the bus: names, the one object path, errors. A bus name is also the name of its public
- * interface; what only our own services may call is the second interface NAME.Service. */
+/* What is on the bus: names, the one object path and the folder below it, errors. A bus name is
+ * also the name of its public interface; what only our own services may call is the second
+ * interface NAME.Service. */
 
 #define BUS_PATH                "/com/openagents/Pylon1"
+#define BUS_AGENT_FOLDER        BUS_PATH "/agent" /* an object for each of the host's agents */
 #define BUS_PREFIX              "com.openagents.Pylon1."
 
 #define BUS_STORE               BUS_PREFIX "Store"
@@ -11,6 +13,7 @@
 #define BUS_PROVIDER            BUS_PREFIX "Provider"
 #define BUS_HOST                BUS_PREFIX "Host"
 #define BUS_WALLET              BUS_PREFIX "Wallet"
+#define BUS_AGENT               BUS_PREFIX "Agent" /* of an agent's object; no name */
 
 #define BUS_PROVIDER_COMPUTE    BUS_PROVIDER ".Compute"
 #define BUS_STORE_SERVICE       BUS_STORE ".Service"

@@ -3,41 +3,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
 #include "basic/log.h"
-#include "bus/authorize.h"
 #include "bus/names.h"
+#include "bus/server-private.h"
 
 #define PRIVATE_MAX    64
 #define SLOW_QUEUE     1024 /* messages not yet taken by the kernel */
 #define GREETING_STEPS 16   /* of sd-bus, after the last words of a greeting */
-
-typedef struct Link Link;
-struct Link {
-        BusServer *server;
-        sd_bus *bus;
-        Peer peer; /* role PEER_PERSON on the public bus */
-        bool private;
-        sd_event_source *greeting; /* until it is over */
-        Link *next;
-};
-
-struct BusServer {
-        sd_event *event;
-        char *name;
-        const BusObject *objects;
-        bool system_instance;
-        void *userdata;
-        sd_event_source *listener, *exit;
-        int listen_fd;
-        Link *links;
-        size_t n_private;
-        void (*gone)(sd_bus *bus, void *userdata);
-        void *gone_userdata;
-        AuthQuery *queries;
-};
 
 static Link *link_free(Link *l) {
         BusServer *s = l->server;
@@ -102,8 +76,9 @@ static int link_add_objects(BusServer *s, sd_bus *bus, bool private) {
         for (const BusObject *o = s->objects; o->interface; o++) {
                 if (o->private && !private)
                         continue;
-                r = sd_bus_add_object_vtable(
-                                bus, NULL, BUS_PATH, o->interface, o->vtable, s->userdata);
+                r = o->folder ? link_add_folder(s, bus, o)
+                              : sd_bus_add_object_vtable(bus, NULL, BUS_PATH, o->interface,
+                                                o->vtable, s->userdata);
                 if (r < 0)
                         return r;
         }
@@ -250,6 +225,7 @@ int bus_server_new(sd_event *event, const char *bus_name, const BusObject *objec
                 return -ENOMEM;
         s->event = sd_event_ref(event);
         s->objects = objects;
+        map_init(&s->children, BUS_OBJECTS_MAX);
         s->system_instance = system_instance;
         s->userdata = userdata;
         r = sd_event_add_exit(event, &s->exit, server_on_exit, s);
@@ -267,6 +243,7 @@ BusServer *bus_server_free(BusServer *s) {
         while (s->links)
                 link_free(s->links);
         auth_query_free_all(s->queries);
+        children_done(s);
         sd_event_source_disable_unref(s->listener);
         sd_event_source_disable_unref(s->exit);
         closep(&s->listen_fd);
@@ -336,19 +313,13 @@ PeerRole bus_server_role(BusServer *s, sd_bus_message *m) {
 }
 
 void bus_server_changed(BusServer *s, const char *interface, const char *property, ...) {
-        char *names[17] = { (char *) property };
+        char *names[PROPERTIES_MAX + 1];
         va_list ap;
-        size_t n = 1;
 
         va_start(ap, property);
-        while (n < ELEMENTSOF(names) - 1 && (names[n] = va_arg(ap, char *)))
-                n++;
+        collect_names(property, ap, names);
         va_end(ap);
-
-        for (Link *l = s->links; l; l = l->next)
-                if (!bus_is_slow(l->bus)) /* a property can be asked for again */
-                        (void) sd_bus_emit_properties_changed_strv(
-                                        l->bus, BUS_PATH, interface, names);
+        emit_changed(s, BUS_PATH, interface, names);
 }
 
 void bus_server_signal(

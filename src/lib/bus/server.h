@@ -11,7 +11,9 @@
 typedef struct BusObject {
         const char *interface;
         const sd_bus_vtable *vtable;
-        bool private; /* on private sockets only */
+        bool private;       /* on private sockets only */
+        const char *folder; /* NULL: it is at the one path; else each object in this folder has it
+                             */
 } BusObject;
 
 typedef struct BusServer BusServer;
@@ -41,6 +43,19 @@ void bus_server_changed(BusServer *s, const char *interface, const char *propert
 /* A signal of a public interface to everybody who listens. */
 void bus_server_signal(
                 BusServer *s, const char *interface, const char *member, const char *types, ...);
+
+/* Objects that come and go, beside the one path: each is one element below a folder of the table,
+ * and its userdata is what the handlers of the folder's interfaces get. They are there on every way
+ * in, also for those who come later, and org.freedesktop.DBus.ObjectManager at the one path tells
+ * of them. One that is removed answers nothing more; who keeps a message of its answers it.
+ * -EINVAL: in no folder; -EEXIST, -ENOBUFS, -ENOMEM. */
+#define BUS_OBJECTS_MAX 4096
+int bus_server_add_object(BusServer *s, const char *path, void *userdata);
+void bus_server_remove_object(BusServer *s, const char *path);
+void bus_server_object_changed(BusServer *s, const char *path, const char *interface,
+                const char *property, ...) __attribute__((sentinel));
+void bus_server_object_signal(BusServer *s, const char *path, const char *interface,
+                const char *member, const char *types, ...);
 
 /* Before sending much to one peer: is it behind with reading? Then hold back; nothing else limits
  * what sd-bus keeps in memory for it. */

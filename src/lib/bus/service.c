@@ -223,7 +223,7 @@ static void service_done(Service *s) {
         config_free(s->config);
 }
 
-static int service_print_xml(const ServiceClass *class) {
+static int service_print_xml(const ServiceClass *class, const char *folder) {
         _cleanup_free_ char *xml = NULL;
         int r;
 
@@ -231,7 +231,11 @@ static int service_print_xml(const ServiceClass *class) {
                 (void) fprintf(stderr, "pylon-%s has no public interface\n", class->name);
                 return EXIT_USAGE;
         }
-        r = introspect_public(class->objects, &xml);
+        r = introspect_public(class->objects, folder, &xml);
+        if (r == -ENOENT) {
+                (void) fprintf(stderr, "pylon-%s has no objects in \"%s\"\n", class->name, folder);
+                return EXIT_USAGE;
+        }
         if (r < 0) {
                 (void) log_error_errno(r, "The interface could not be described: %m");
                 return EXIT_FAILURE;
@@ -252,7 +256,7 @@ int service_run(const ServiceClass *class, int argc, char *argv[]) {
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
         if (s.options.print_xml)
-                return service_print_xml(class);
+                return service_print_xml(class, s.options.folder);
 
         r = service_start(&s);
         if (r >= 0) {
