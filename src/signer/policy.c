@@ -2,14 +2,14 @@
 
 #define NIP42_AUTH 22242
 
-typedef enum Act { MANAGE, SIGN, ENCRYPT } Act;
+typedef enum Act { MANAGE, SIGN, ENCRYPT, WRAP } Act;
 
 /* clang-format off */
 static const struct {
         PeerRole role;
         const char *key; /* a '*' at the end stands for anything */
         Act act;
-        uint16_t first_kind, last_kind; /* of SIGN */
+        uint16_t first_kind, last_kind; /* of SIGN; of WRAP: of the rumors */
 } rules[] = {
         { PEER_OWNER,    "*",        MANAGE,  0,              0              },
 
@@ -30,6 +30,7 @@ static const struct {
         { PEER_HOST,     "agent:*",  SIGN,    0,              NIP42_AUTH - 1 },
         { PEER_HOST,     "agent:*",  SIGN,    NIP42_AUTH + 1, UINT16_MAX     },
         { PEER_HOST,     "agent:*",  ENCRYPT, 0,              0              },
+        { PEER_HOST,     "agent:*",  WRAP,    14,             14             }, /* NIP-17 */
 
         { PEER_WALLET,   "wallet",   SIGN,    9734,           9734           }, /* zap requests */
         { PEER_WALLET,   "wallet",   SIGN,    13194,          13194          }, /* NIP-47: what it can */
@@ -60,17 +61,22 @@ bool policy_may_use(PeerRole role, const char *key) {
         return false;
 }
 
-bool policy_may_sign(PeerRole role, const char *key, uint16_t kind) {
+static bool may(PeerRole role, const char *key, Act act, uint16_t kind) {
         for (size_t i = 0; i < ELEMENTSOF(rules); i++)
-                if (rules[i].role == role && rules[i].act == SIGN && key_fits(key, rules[i].key) &&
+                if (rules[i].role == role && rules[i].act == act && key_fits(key, rules[i].key) &&
                                 kind >= rules[i].first_kind && kind <= rules[i].last_kind)
                         return true;
         return false;
 }
 
+bool policy_may_sign(PeerRole role, const char *key, uint16_t kind) {
+        return may(role, key, SIGN, kind);
+}
+
+bool policy_may_wrap(PeerRole role, const char *key, uint16_t kind) {
+        return may(role, key, WRAP, kind);
+}
+
 bool policy_may_encrypt(PeerRole role, const char *key) {
-        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
-                if (rules[i].role == role && rules[i].act == ENCRYPT && key_fits(key, rules[i].key))
-                        return true;
-        return false;
+        return may(role, key, ENCRYPT, 0);
 }

@@ -8,4 +8,5 @@
 bool policy_may_manage(PeerRole role);               /* make, import, list */
 bool policy_may_use(PeerRole role, const char *key); /* anything at all */
 bool policy_may_sign(PeerRole role, const char *key, uint16_t kind);
-bool policy_may_encrypt(PeerRole role, const char *key); /* and decrypt */
+bool policy_may_wrap(PeerRole role, const char *key, uint16_t kind); /* a rumor of this kind */
+bool policy_may_encrypt(PeerRole role, const char *key);             /* decrypt, and unwrap */

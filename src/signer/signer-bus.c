@@ -55,78 +55,145 @@ static int get_request(
         return r < 0 ? key_error(s, error, name, r, reason) : 0;
 }
 
-static int add_result(sd_bus_message *reply, int r, const char *text, const char *reason) {
-        return sd_bus_message_append(
-                        reply, "(is)", r, r >= 0 ? text : reason ?: "there is no memory");
-}
+/* A method whose items come as an array and go as an array, each with its own outcome. */
+typedef struct Batch {
+        const char *item, *result;                            /* their types */
+        int (*one)(const Request *q, const char *const *item, /* as many strings as its type has */
+                        sd_bus_message *reply);
+} Batch;
 
-static int too_many(sd_bus_error *error) {
-        return sd_bus_error_setf(error, BUS_ERROR_BUSY, "One call takes at most %d items.",
-                        SIGNER_BATCH_MAX);
-}
+#define FIELDS_MAX 3
 
-/* The two frames of every batch: items come as an array and go as an array. */
-static int batch_begin(
-                sd_bus_message *m, const char *items, const char *results, sd_bus_message **ret) {
+static int batch_items(const Batch *b, const Request *q, sd_bus_message *m, sd_bus_message *reply,
+                sd_bus_error *error) {
+        const char *item[FIELDS_MAX];
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', items);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_new_method_return(m, ret);
-        if (r < 0)
-                return r;
-        return sd_bus_message_open_container(*ret, 'a', results);
+        for (unsigned n = 0; (r = sd_bus_message_read(m, b->item, item, item + 1, item + 2)) > 0;
+                        n++) {
+                if (n == SIGNER_BATCH_MAX)
+                        return sd_bus_error_setf(error, BUS_ERROR_BUSY,
+                                        "One call takes at most %d items.", SIGNER_BATCH_MAX);
+                r = b->one(q, item, reply);
+                if (r < 0)
+                        return r;
+        }
+        return r;
 }
 
-static int batch_end(sd_bus_message *m, sd_bus_message *reply) {
-        int r;
-
-        r = sd_bus_message_exit_container(m);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_send(NULL, reply, NULL);
-}
-
-static int sign_one(const Request *q, const char *draft, sd_bus_message *reply) {
-        _cleanup_(event_unrefp) Event *e = NULL;
-        const char *reason = NULL, *json = NULL;
-        _cleanup_free_ char *owned = NULL;
-        int r;
-
-        r = signer_sign(q, draft, &e, &reason);
-        if (r >= 0)
-                r = bus_text_json(event_json(e, NULL), &owned, &json);
-        return add_result(reply, MIN(r, 0), json, reason);
-}
-
-static int method_sign(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+static int batch_do(const Batch *b, sd_bus_message *m, Signer *s, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *name, *draft;
+        const char *name;
         Request q;
         int r;
 
         r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
-        r = get_request(userdata, m, name, &q, error);
+        r = get_request(s, m, name, &q, error);
         if (r < 0)
                 return r;
-        r = batch_begin(m, "s", "(is)", &reply);
+        r = sd_bus_message_enter_container(m, 'a', b->item);
         if (r < 0)
                 return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', b->result);
+        if (r < 0)
+                return r;
+        r = batch_items(b, &q, m, reply, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
 
-        for (unsigned n = 0; (r = sd_bus_message_read_basic(m, 's', &draft)) > 0; n++) {
-                if (n == SIGNER_BATCH_MAX)
-                        return too_many(error);
-                r = sign_one(&q, draft, reply);
-                if (r < 0)
-                        return r;
+static int add_result(sd_bus_message *reply, int r, const char *text, const char *reason) {
+        return sd_bus_message_append(reply, "(is)", MIN(r, 0),
+                        r >= 0 ? text : reason ?: "there is no memory");
+}
+
+/* JSON may hold characters that D-Bus does not carry. */
+static int add_json(sd_bus_message *reply, int r, const char *json, const char *reason) {
+        _cleanup_free_ char *owned = NULL;
+
+        if (r >= 0)
+                r = bus_text_json(json, &owned, &json);
+        return add_result(reply, r, json, reason);
+}
+
+static int sign_one(const Request *q, const char *const *item, sd_bus_message *reply) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        const char *reason = NULL;
+        int r;
+
+        r = signer_sign(q, item[0], &e, &reason);
+        return add_json(reply, r, r < 0 ? NULL : event_json(e, NULL), reason);
+}
+
+static int method_sign(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return batch_do(&(const Batch){ "s", "(is)", sign_one }, m, userdata, error);
+}
+
+static int encrypt_one(const Request *q, const char *const *item, sd_bus_message *reply) {
+        _cleanup_free_ char *payload = NULL;
+        const char *reason = NULL;
+        int r;
+
+        r = signer_encrypt(q, item[0], item[1], item[2], &payload, &reason);
+        return add_result(reply, r, payload, reason);
+}
+
+static int method_encrypt(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return batch_do(&(const Batch){ "(sss)", "(is)", encrypt_one }, m, userdata, error);
+}
+
+static int decrypt_one(const Request *q, const char *const *item, sd_bus_message *reply) {
+        const char *reason = NULL, *scheme = "";
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = signer_decrypt(q, item[0], item[1], &scheme, &text, &reason);
+        if (r >= 0 && !bus_text_is_fit(text)) {
+                r = -EILSEQ;
+                reason = "the text holds characters that are none";
         }
-        return r < 0 ? r : batch_end(m, reply);
+        return sd_bus_message_append(reply, "(iss)", MIN(r, 0), scheme,
+                        r >= 0 ? text : reason ?: "there is no memory");
+}
+
+static int method_decrypt(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return batch_do(&(const Batch){ "(ss)", "(iss)", decrypt_one }, m, userdata, error);
+}
+
+static int wrap_one(const Request *q, const char *const *item, sd_bus_message *reply) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        const char *reason = NULL;
+        int r;
+
+        r = signer_wrap(q, item[0], item[1], &e, &reason);
+        return add_json(reply, r, r < 0 ? NULL : event_json(e, NULL), reason);
+}
+
+static int method_wrap(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return batch_do(&(const Batch){ "(ss)", "(is)", wrap_one }, m, userdata, error);
+}
+
+static int unwrap_one(const Request *q, const char *const *item, sd_bus_message *reply) {
+        _cleanup_(rumor_unrefp) Rumor *rumor = NULL;
+        const char *reason = NULL;
+        int r;
+
+        r = signer_unwrap(q, item[0], &rumor, &reason);
+        return add_json(reply, r, r < 0 ? NULL : rumor_json(rumor, NULL), reason);
+}
+
+static int method_unwrap(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return batch_do(&(const Batch){ "s", "(is)", unwrap_one }, m, userdata, error);
 }
 
 /* Does the key really sign? What the owner gets is always the same, so it is no way to sign. */
@@ -153,83 +220,6 @@ static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *error) 
                 return sd_bus_error_setf(error, BUS_ERROR_DAMAGED,
                                 "The key \"%s\" does not sign: %s.", name, reason ?: strerror(-r));
         return sd_bus_reply_method_return(m, "ss", event_pubkey_hex(checked), json);
-}
-
-static int encrypt_one(const Request *q, const char *const item[static 3], sd_bus_message *reply) {
-        _cleanup_free_ char *payload = NULL;
-        const char *reason = NULL;
-        int r;
-
-        r = signer_encrypt(q, item[0], item[1], item[2], &payload, &reason);
-        return add_result(reply, MIN(r, 0), payload, reason);
-}
-
-static int method_encrypt(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *name, *item[3];
-        Request q;
-        int r;
-
-        r = sd_bus_message_read(m, "s", &name);
-        if (r < 0)
-                return r;
-        r = get_request(userdata, m, name, &q, error);
-        if (r < 0)
-                return r;
-        r = batch_begin(m, "(sss)", "(is)", &reply);
-        if (r < 0)
-                return r;
-
-        for (unsigned n = 0;
-                        (r = sd_bus_message_read(m, "(sss)", &item[0], &item[1], &item[2])) > 0;
-                        n++) {
-                if (n == SIGNER_BATCH_MAX)
-                        return too_many(error);
-                r = encrypt_one(&q, item, reply);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : batch_end(m, reply);
-}
-
-static int decrypt_one(const Request *q, const char *const item[static 2], sd_bus_message *reply) {
-        const char *reason = NULL, *scheme = "";
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        r = signer_decrypt(q, item[0], item[1], &scheme, &text, &reason);
-        if (r >= 0 && !bus_text_is_fit(text)) {
-                r = -EILSEQ;
-                reason = "the text holds characters that are none";
-        }
-        return sd_bus_message_append(reply, "(iss)", MIN(r, 0), scheme,
-                        r >= 0 ? text : reason ?: "there is no memory");
-}
-
-static int method_decrypt(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *name, *item[2];
-        Request q;
-        int r;
-
-        r = sd_bus_message_read(m, "s", &name);
-        if (r < 0)
-                return r;
-        r = get_request(userdata, m, name, &q, error);
-        if (r < 0)
-                return r;
-        r = batch_begin(m, "(ss)", "(iss)", &reply);
-        if (r < 0)
-                return r;
-
-        for (unsigned n = 0; (r = sd_bus_message_read(m, "(ss)", &item[0], &item[1])) > 0; n++) {
-                if (n == SIGNER_BATCH_MAX)
-                        return too_many(error);
-                r = decrypt_one(&q, item, reply);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : batch_end(m, reply);
 }
 
 static int reply_pubkey(Signer *s, sd_bus_message *m, const char *name, sd_bus_error *error) {
@@ -477,6 +467,12 @@ const sd_bus_vtable signer_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Decrypt",
                         SD_BUS_ARGS("s", key, "a(ss)", payloads), SD_BUS_RESULT("a(iss)", texts),
                         method_decrypt, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Wrap",
+                        SD_BUS_ARGS("s", key, "a(ss)", rumors), SD_BUS_RESULT("a(is)", wraps),
+                        method_wrap, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Unwrap",
+                        SD_BUS_ARGS("s", key, "as", wraps), SD_BUS_RESULT("a(is)", rumors),
+                        method_unwrap, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 /* clang-format on */

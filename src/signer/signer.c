@@ -8,6 +8,7 @@
 #include "nostr/bip39.h"
 #include "nostr/nip04.h"
 #include "nostr/nip44.h"
+#include "nostr/nip59.h"
 #include "policy.h"
 
 #define TEST_KIND 20999 /* NIP-01: ephemeral, no relay keeps it */
@@ -28,14 +29,19 @@ static int sign_draft(const Request *q, const Draft *d, Event **ret, const char 
         return r;
 }
 
+static int64_t now_seconds(void) {
+        struct timespec now;
+
+        (void) clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
+        return now.tv_sec;
+}
+
 int signer_test(const Request *q, Event **ret, const char **reterr) {
         _cleanup_(draft_freep) Draft *d = NULL;
-        struct timespec now;
         int r;
 
         *reterr = "there is no memory";
-        (void) clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-        r = draft_new(TEST_KIND, now.tv_sec, &d);
+        r = draft_new(TEST_KIND, now_seconds(), &d);
         if (r >= 0)
                 r = draft_content(d, TEST_TEXT, strlen(TEST_TEXT));
         return r < 0 ? r : sign_draft(q, d, ret, reterr);
@@ -170,6 +176,92 @@ int signer_decrypt(const Request *q, const char *peer, const char *payload, cons
         *ret_scheme = old ? "nip04" : "nip44";
         *ret = TAKE_PTR(text);
         return 0;
+}
+
+static int wrap_chance(WrapChance *ret) {
+        uint64_t random;
+        int r;
+
+        r = crypt_random(ret->nonce, sizeof(ret->nonce));
+        if (r >= 0)
+                r = crypt_random(ret->random, sizeof(ret->random));
+        if (r >= 0)
+                r = crypt_random(&random, sizeof(random));
+        if (r >= 0)
+                ret->created_at = nip59_back(now_seconds(), random);
+        return r;
+}
+
+/* A key for one wrap. That random bytes are none has a chance of one in 2^127. */
+static int once_key(Keypair **ret) {
+        uint8_t secret[32];
+        int r;
+
+        r = crypt_random(secret, sizeof(secret));
+        if (r >= 0)
+                r = keypair_new(secret, ret);
+        memory_wipe(secret, sizeof(secret));
+        return r == -EINVAL ? -EIO : r;
+}
+
+static int wrap_rumor(
+                const Request *q, const Rumor *rumor, const uint8_t peer[static 32], Event **ret) {
+        _cleanup_(keypair_freep) Keypair *once = NULL;
+        _cleanup_(event_unrefp) Event *seal = NULL;
+        WrapChance inner, outer;
+        int r;
+
+        r = wrap_chance(&inner);
+        if (r >= 0)
+                r = wrap_chance(&outer);
+        if (r >= 0)
+                r = once_key(&once);
+        if (r >= 0)
+                r = nip59_seal(rumor, q->key, peer, &inner, &seal);
+        return r < 0 ? r : nip59_wrap(seal, once, peer, NULL, &outer, ret);
+}
+
+int signer_wrap(const Request *q, const char *recipient, const char *draft, Event **ret,
+                const char **reterr) {
+        _cleanup_(rumor_unrefp) Rumor *rumor = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+        uint8_t peer[32];
+        int r;
+
+        r = draft_parse(draft, strlen(draft), &d, reterr);
+        if (r < 0)
+                return r;
+        if (!policy_may_wrap(q->role, q->key_name, draft_kind(d))) {
+                *reterr = "this caller may not wrap rumors of this kind with this key";
+                return -EPERM;
+        }
+        if (isempty(recipient))
+                memcpy(peer, keypair_pubkey(q->key), sizeof(peer));
+        else if (hex_decode(recipient, peer, 32) < 0 || secp_pubkey_check(peer) < 0) {
+                *reterr = "the recipient's public key is none";
+                return -EINVAL;
+        }
+
+        r = rumor_new(d, keypair_pubkey(q->key), &rumor);
+        if (r >= 0)
+                r = wrap_rumor(q, rumor, peer, ret);
+        if (r < 0 && r != -ENOMEM)
+                *reterr = r == -E2BIG ? "the text is too long to be wrapped"
+                                      : "the text cannot be wrapped";
+        return r;
+}
+
+int signer_unwrap(const Request *q, const char *wrap, Rumor **ret, const char **reterr) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        int r;
+
+        if (!policy_may_encrypt(q->role, q->key_name)) {
+                *reterr = "this caller may not decrypt with this key";
+                return -EPERM;
+        }
+
+        r = event_parse(wrap, strlen(wrap), &e, reterr);
+        return r < 0 ? r : nip59_open(e, q->key, ret, reterr);
 }
 
 int signer_make_mnemonic(unsigned n_words, Secret **ret, const char **reterr) {

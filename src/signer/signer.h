@@ -3,7 +3,7 @@
  * serialised itself, never a hash. */
 #include "bus/service.h"
 #include "keyring.h"
-#include "nostr/event.h"
+#include "nostr/rumor.h"
 
 #define SIGNER_BATCH_MAX 1024 /* items of one call */
 
@@ -36,6 +36,13 @@ int signer_encrypt(const Request *q, const char *peer, const char *scheme, const
                 char **ret, const char **reterr);
 int signer_decrypt(const Request *q, const char *peer, const char *payload, const char **ret_scheme,
                 char **ret, const char **reterr);
+
+/* NIP-59: the draft as a rumor of this key, sealed and wrapped for the recipient; "" is the key's
+ * own copy. The key of the wrap is made here and forgotten. */
+int signer_wrap(const Request *q, const char *recipient, const char *draft, Event **ret,
+                const char **reterr);
+/* -EBADMSG: somebody's wrap is wrong at any of its layers. */
+int signer_unwrap(const Request *q, const char *wrap, Rumor **ret, const char **reterr);
 
 /* A new mnemonic of 12, 15, 18, 21 or 24 words. -EINVAL: another number. */
 int signer_make_mnemonic(unsigned n_words, Secret **ret, const char **reterr);

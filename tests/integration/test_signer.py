@@ -234,6 +234,31 @@ def test_provider_and_host_write_to_each_other(signer):
     assert [code for code, _ in results] == [0, 0, -1]
 
 
+def test_agents_write_to_each_other_in_wraps_and_nobody_else_opens_them(signer):
+    ada, bob = (signer.generate(f"agent:{name}")[0]["ok"][0] for name in ("ada", "bob"))
+    signer.import_words(ZOO)
+    host, provider = signer.role("host"), signer.role("provider")
+    message, note = draft(14, "psst \U0001f999"), draft(1)
+
+    answers = host("Wrap", "sa(ss)", "agent:ada", [[bob, message], ["", message], [bob, note], ["npub1", message]])["ok"][0]
+    assert [code == 0 for code, _ in answers] == [True, True, False, False]
+    theirs, own = (text for _, text in answers[:2])
+    assert ada not in theirs
+    assert json.loads(theirs)["kind"] == 1059 and json.loads(theirs)["tags"] == [["p", bob]]
+
+    answers = host("Unwrap", "sas", "agent:bob", [theirs, own, "{}"])["ok"][0]
+    assert [code == 0 for code, _ in answers] == [True, False, False]
+    rumor = json.loads(answers[0][1])
+    assert (rumor["pubkey"], rumor["content"], rumor["kind"]) == (ada, "psst \U0001f999", 14)
+    assert "sig" not in rumor
+    assert json.loads(host("Unwrap", "sas", "agent:ada", [own])["ok"][0][0][1]) == rumor
+
+    signer.import_words(ZOO)
+    assert provider("Wrap", "sa(ss)", "provider", [[bob, message]])["ok"][0][0][0] == -1
+    assert provider("Unwrap", "sas", "agent:bob", [theirs])["error"] == ERROR + "NotAllowed"
+    assert signer.ask("Unwrap", "sas", ("agent:bob", [theirs]))["ok"][0][0][0] == -1
+
+
 def test_the_owner_manages_keys_but_does_not_sign(signer):
     signer.import_words(ZOO)
     (results,) = signer.ask("Sign", "sas", ("provider", [draft(7000)]))["ok"]

@@ -12,8 +12,10 @@
 #include "nostr/key.h"
 #include "nostr/nip04.h"
 #include "nostr/nip13.h"
+#include "nostr/nip17.h"
 #include "nostr/nip19.h"
 #include "nostr/nip44.h"
+#include "nostr/nip59.h"
 
 #include <stdio.h>
 
@@ -188,6 +190,53 @@ static int verb_nip04_decrypt(const char *const *a, Buffer *b, _unused_ const ch
         return r < 0 ? r : buffer_add(b, text, size);
 }
 
+static int wrap_chance(WrapChance *ret) {
+        *ret = (WrapChance){ .created_at = nip59_back(1700000000, 3600) };
+        return crypt_random(ret->nonce, sizeof(ret->nonce))
+                               ?: crypt_random(ret->random, sizeof(ret->random));
+}
+
+/* author's secret, recipient's public key, draft of the rumor. The key of the wrap is chance. */
+static int verb_wrap(const char *const *a, Buffer *b, const char **reterr) {
+        _cleanup_(keypair_freep) Keypair *author = NULL, *once = NULL;
+        _cleanup_(event_unrefp) Event *seal = NULL, *wrap = NULL;
+        _cleanup_(rumor_unrefp) Rumor *rumor = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+        uint8_t recipient[32], secret[32];
+        WrapChance inner, outer;
+        int r;
+
+        r = read_keypair(a[0], &author) ?: hex_decode(a[1], recipient, sizeof(recipient));
+        if (r >= 0)
+                r = draft_parse(a[2], strlen(a[2]), &d, reterr);
+        if (r >= 0)
+                r = wrap_chance(&inner) ?: wrap_chance(&outer);
+        if (r >= 0)
+                r = crypt_random(secret, sizeof(secret)) ?: keypair_new(secret, &once);
+        if (r >= 0)
+                r = rumor_new(d, keypair_pubkey(author), &rumor);
+        if (r >= 0)
+                r = nip59_seal(rumor, author, recipient, &inner, &seal);
+        if (r >= 0)
+                r = nip59_wrap(seal, once, recipient, NULL, &outer, &wrap);
+        return r < 0 ? r : buffer_add_string(b, event_json(wrap, NULL));
+}
+
+/* recipient's secret, wrap. */
+static int verb_unwrap(const char *const *a, Buffer *b, const char **reterr) {
+        _cleanup_(keypair_freep) Keypair *recipient = NULL;
+        _cleanup_(event_unrefp) Event *wrap = NULL;
+        _cleanup_(rumor_unrefp) Rumor *rumor = NULL;
+        int r;
+
+        r = read_keypair(a[0], &recipient);
+        if (r >= 0)
+                r = event_parse(a[1], strlen(a[1]), &wrap, reterr);
+        if (r >= 0)
+                r = nip59_open(wrap, recipient, &rumor, reterr);
+        return r < 0 ? r : buffer_add_string(b, rumor_json(rumor, NULL));
+}
+
 static int verb_difficulty(const char *const *a, Buffer *b, _unused_ const char **reterr) {
         uint8_t id[32];
         int r;
@@ -273,6 +322,8 @@ static const struct {
         { "nip44-decrypt", 3, verb_nip44_decrypt },
         { "nip04-encrypt", 3, verb_nip04_encrypt },
         { "nip04-decrypt", 3, verb_nip04_decrypt },
+        { "wrap", 3, verb_wrap },
+        { "unwrap", 2, verb_unwrap },
         { "difficulty", 1, verb_difficulty },
         { "mine", 1, verb_mine },
         { "bolt11", 1, verb_bolt11 },

@@ -15,9 +15,11 @@
 #include "nostr/key.h"
 #include "nostr/message.h"
 #include "nostr/nip04.h"
+#include "nostr/nip17.h"
 #include "nostr/nip19.h"
 #include "nostr/nip42.h"
 #include "nostr/nip44.h"
+#include "nostr/nip59.h"
 #include "nostr/nip89.h"
 #include "nostr/nip90.h"
 #include "nostr/url.h"
@@ -476,6 +478,43 @@ static int run_nip44(void) {
         return 0;
 }
 
+static int wrap_message(Event **ret) {
+        static const char *const recipients[] = {
+                "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9", NULL
+        };
+        const WrapChance chance = { .created_at = NOW };
+        _cleanup_(event_unrefp) Event *seal = NULL;
+        _cleanup_(rumor_unrefp) Rumor *rumor = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+        int r;
+
+        r = private_message_draft(
+                        &(PrivateMessage){ .recipients = recipients, .text = "hello" }, NOW, &d);
+        if (r >= 0)
+                r = rumor_new(d, keypair_pubkey(keypair), &rumor);
+        if (r >= 0)
+                r = nip59_seal(rumor, keypair, keypair_pubkey(keypair), &chance, &seal);
+        if (r < 0)
+                return r;
+        return nip59_wrap(seal, keypair, keypair_pubkey(keypair), NULL, &chance, ret);
+}
+
+static int run_nip59(void) {
+        _cleanup_(event_unrefp) Event *wrap = NULL;
+        _cleanup_(rumor_unrefp) Rumor *rumor = NULL;
+        const char *reason = NULL;
+        PrivateText text;
+        int r;
+
+        r = wrap_message(&wrap);
+        if (r >= 0)
+                r = nip59_open(wrap, keypair, &rumor, &reason);
+        if (r < 0)
+                return r;
+        RIGHT(private_message_read(rumor, &text, &reason) >= 0 && streq(text.text, "hello"));
+        return 0;
+}
+
 static int run_nip04(void) {
         _cleanup_free_ char *payload = NULL, *text = NULL;
         size_t size;
@@ -593,6 +632,7 @@ static const TortureCase cases[] = {
         { "a mnemonic becomes a key", run_mnemonic },
         { "NIP-19 in both directions", run_nip19 },
         { "NIP-44 in both directions", run_nip44 },
+        { "NIP-59: a message is wrapped and opened", run_nip59 },
         { "NIP-04 in both directions", run_nip04 },
         { "NIP-42 is checked", run_nip42 },
         { "NIP-89 is announced", run_nip89 },

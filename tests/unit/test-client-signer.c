@@ -78,6 +78,41 @@ static int method_decrypt(sd_bus_message *m, void *userdata, _unused_ sd_bus_err
                         m, "a(iss)", 2, 0, "nip04", "plain", -EBADMSG, "", "damaged");
 }
 
+/* A signer whose wraps are notes that say for whom they are, and which opens nothing but "good". */
+static int method_wrap(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *recipient, *draft;
+        World *w = userdata;
+
+        w->n_requests++;
+        assert_true(sd_bus_message_skip(m, "s") >= 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "(ss)") >= 0);
+        assert_true(sd_bus_message_new_method_return(m, &reply) >= 0);
+        assert_true(sd_bus_message_open_container(reply, 'a', "(is)") >= 0);
+        while (sd_bus_message_read(m, "(ss)", &recipient, &draft) > 0) {
+                w->n_items++;
+                if (streq(recipient, "npub1"))
+                        assert_true(sd_bus_message_append(reply, "(is)", -EINVAL, "no key") >= 0);
+                else
+                        assert_true(fake_sign(w, draft, reply) >= 0);
+        }
+        assert_true(sd_bus_message_close_container(reply) >= 0);
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static int method_unwrap(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
+        _cleanup_(rumor_unrefp) Rumor *r = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+        World *w = userdata;
+
+        w->n_requests++;
+        assert_int_equal(draft_new(14, 1000, &d), 0);
+        assert_int_equal(draft_content(d, "psst", 4), 0);
+        assert_int_equal(rumor_new(d, keypair_pubkey(w->key), &r), 0);
+        return sd_bus_reply_method_return(
+                        m, "a(is)", 2, 0, rumor_json(r, NULL), -EBADMSG, "it is not a gift wrap");
+}
+
 static int method_public_key(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
         World *w = userdata;
 
@@ -89,6 +124,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Sign", "sas", "a(is)", method_sign, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Decrypt", "sa(ss)", "a(iss)", method_decrypt, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Wrap", "sa(ss)", "a(is)", method_wrap, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Unwrap", "sas", "a(is)", method_unwrap, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("PublicKey", "s", "s", method_public_key, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
@@ -298,6 +335,73 @@ static void an_answer_with_too_few_results_is_no_answer(void **state) {
         assert_int_equal(w->answers[0].error, -EBADMSG);
 }
 
+/* Results are looked at while they are there. */
+typedef struct Wrapped {
+        World *world;
+        size_t n;
+        int errors[4];
+        char texts[4][32];
+} Wrapped;
+
+static void on_wrapped(int error, _unused_ const char *name, _unused_ const char *reason,
+                const SignerResult *results, size_t n, void *userdata) {
+        Wrapped *v = userdata;
+
+        assert_int_equal(error, 0);
+        assert_true(n <= ELEMENTSOF(v->errors));
+        v->n = n;
+        v->world->n_open--;
+        for (size_t i = 0; i < n; i++) {
+                v->errors[i] = results[i].error;
+                (void) snprintf(v->texts[i], sizeof(v->texts[i]), "%s",
+                                results[i].rumor   ? rumor_content(results[i].rumor, NULL)
+                                : results[i].event ? event_content(results[i].event, NULL)
+                                                   : results[i].reason);
+        }
+}
+
+static void a_rumor_is_wrapped_for_each_recipient_and_for_its_author(void **state) {
+        static const char *const recipients[] = { "aa", "npub1", NULL };
+        _cleanup_(draft_freep) Draft *d = NULL;
+        World *w = *state;
+        Wrapped v = { .world = w };
+
+        assert_int_equal(draft_new(14, 1000, &d), 0);
+        assert_int_equal(draft_content(d, "psst", 4), 0);
+        assert_int_equal(signer_wrap(w->client, "agent:ada", d, recipients, on_wrapped, &v, NULL),
+                        0);
+        w->n_open++;
+        wait_for_answers(w);
+        assert_int_equal(w->n_requests, 1);
+        assert_int_equal(w->n_items, 3);
+        assert_int_equal(v.n, 3);
+        assert_int_equal(v.errors[0], 0);
+        assert_string_equal(v.texts[0], "psst");
+        assert_int_equal(v.errors[1], -EINVAL);
+        assert_string_equal(v.texts[1], "no key");
+        assert_int_equal(v.errors[2], 0);
+}
+
+static void wraps_become_rumors_each_on_its_own(void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+        World *w = *state;
+        Wrapped v = { .world = w };
+
+        assert_int_equal(draft_new(1059, 1000, &d), 0);
+        assert_int_equal(draft_sign(d, w->key, (uint8_t[32]){ 0 }, &e), 0);
+        assert_int_equal(signer_unwrap(w->client, "agent:ada", (Event *const[]){ e, e }, 2,
+                                         on_wrapped, &v, NULL),
+                        0);
+        w->n_open++;
+        wait_for_answers(w);
+        assert_int_equal(v.n, 2);
+        assert_int_equal(v.errors[0], 0);
+        assert_string_equal(v.texts[0], "psst");
+        assert_int_equal(v.errors[1], -EBADMSG);
+        assert_string_equal(v.texts[1], "it is not a gift wrap");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(
@@ -313,6 +417,11 @@ int main(void) {
                                 the_client_may_be_freed_by_a_callback, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 texts_and_public_keys_have_their_results_too, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_rumor_is_wrapped_for_each_recipient_and_for_its_author, setup,
+                                teardown),
+                cmocka_unit_test_setup_teardown(
+                                wraps_become_rumors_each_on_its_own, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 an_answer_with_too_few_results_is_no_answer, setup, teardown),
         };

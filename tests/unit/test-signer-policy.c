@@ -38,6 +38,16 @@ static void the_host_buys_and_speaks_for_agents(_unused_ void **state) {
         assert_false(policy_may_use(PEER_HOST, "provider"));
 }
 
+static void messages_are_wrapped_for_agents_alone(_unused_ void **state) {
+        for (PeerRole role = 0; role < _PEER_ROLE_MAX; role++) {
+                assert_int_equal(policy_may_wrap(role, "agent:ada", 14), role == PEER_HOST);
+                assert_false(policy_may_wrap(role, "agent:ada", 1));
+                assert_false(policy_may_wrap(role, "buyer", 14));
+                assert_false(policy_may_wrap(role, "provider", 14));
+                assert_false(policy_may_wrap(role, "wallet", 14));
+        }
+}
+
 static void the_owner_manages_and_nobody_else_does(_unused_ void **state) {
         for (PeerRole role = 0; role < _PEER_ROLE_MAX; role++)
                 assert_int_equal(policy_may_manage(role), role == PEER_OWNER);
@@ -78,6 +88,7 @@ int main(void) {
                 cmocka_unit_test(the_provider_signs_its_own_kinds_with_its_own_key),
                 cmocka_unit_test(the_relay_only_logs_in_with_any_key),
                 cmocka_unit_test(the_host_buys_and_speaks_for_agents),
+                cmocka_unit_test(messages_are_wrapped_for_agents_alone),
                 cmocka_unit_test(the_owner_manages_and_nobody_else_does),
                 cmocka_unit_test(the_wallet_answers_with_its_own_key),
                 cmocka_unit_test(everybody_else_may_nothing),

@@ -1,15 +1,18 @@
 /* signer/signer: what is signed, encrypted and decrypted for whom, item by item. */
 #include "tests/unit/unit.h"
 
+#include <time.h>
+
 #include "basic/codec.h"
 #include "basic/crypt.h"
 #include "nostr/bip39.h"
+#include "nostr/nip59.h"
 #include "signer.h"
 
 typedef struct World {
         Keypair *own, *other;
         char own_hex[HEX32_MAX], other_hex[HEX32_MAX];
-        Request provider, buyer;
+        Request provider, buyer, ada, bob;
 } World;
 
 static int setup(void **state) {
@@ -22,6 +25,8 @@ static int setup(void **state) {
         hex_encode(keypair_pubkey(w->other), 32, w->other_hex);
         w->provider = (Request){ PEER_PROVIDER, "provider", w->own };
         w->buyer = (Request){ PEER_HOST, "buyer", w->other };
+        w->ada = (Request){ PEER_HOST, "agent:ada", w->own };
+        w->bob = (Request){ PEER_HOST, "agent:bob", w->other };
         *state = w;
         return 0;
 }
@@ -165,6 +170,86 @@ static void what_cannot_be_decrypted_has_a_reason(void **state) {
                         -EBADMSG);
 }
 
+static const char message[] = "{\"kind\":14,\"created_at\":1700000000,\"tags\":[],"
+                              "\"content\":\"hello \\u0000\"}";
+
+static Rumor *unwrapped(const Request *q, const Event *wrap) {
+        const char *reason = NULL;
+        Rumor *r = NULL;
+
+        if (signer_unwrap(q, event_json(wrap, NULL), &r, &reason) < 0)
+                fail_msg("%s", reason);
+        return r;
+}
+
+static void a_rumor_goes_wrapped_to_the_other_side_and_to_its_author(void **state) {
+        _cleanup_(event_unrefp) Event *theirs = NULL, *own = NULL;
+        _cleanup_(rumor_unrefp) Rumor *a = NULL, *b = NULL;
+        const char *reason = NULL;
+        World *w = *state;
+        Rumor *none = NULL;
+        size_t size;
+
+        assert_int_equal(signer_wrap(&w->ada, w->other_hex, message, &theirs, &reason), 0);
+        assert_int_equal(signer_wrap(&w->ada, "", message, &own, &reason), 0);
+        a = unwrapped(&w->bob, theirs);
+        b = unwrapped(&w->ada, own);
+        assert_string_equal(rumor_id_hex(a), rumor_id_hex(b));
+        assert_string_equal(rumor_pubkey_hex(a), w->own_hex);
+        assert_string_equal(rumor_content(a, &size), "hello ");
+        assert_int_equal(size, 7);
+        assert_int_equal(signer_unwrap(&w->bob, event_json(own, NULL), &none, &reason), -EBADMSG);
+        assert_non_null(reason);
+}
+
+static void a_wrap_says_neither_who_wrote_it_nor_when(void **state) {
+        _cleanup_(event_unrefp) Event *a = NULL, *b = NULL, *checked = NULL;
+        const char *reason = NULL;
+        World *w = *state;
+
+        assert_int_equal(signer_wrap(&w->ada, w->other_hex, message, &a, &reason), 0);
+        assert_int_equal(signer_wrap(&w->ada, w->other_hex, message, &b, &reason), 0);
+        assert_string_not_equal(event_pubkey_hex(a), event_pubkey_hex(b));
+        assert_string_not_equal(event_pubkey_hex(a), w->own_hex);
+        assert_null(strstr(event_json(a, NULL), w->own_hex));
+        assert_int_equal(event_kind(a), NIP59_WRAP_KIND);
+        assert_int_equal(event_n_tags(a), 1);
+        assert_string_equal(event_tag_value(a, "p"), w->other_hex);
+        assert_true(event_created_at(a) <= time(NULL));
+        assert_true(event_created_at(a) > time(NULL) - NIP59_BACK_MAX - 60);
+        assert_int_equal(event_parse(event_json(a, NULL), strlen(event_json(a, NULL)), &checked,
+                                         &reason),
+                        0);
+}
+
+static void bad_requests_to_wrap_have_their_reasons(void **state) {
+        static const char note[] = "{\"kind\":1,\"created_at\":1,\"tags\":[],\"content\":\"\"}";
+        _cleanup_free_ char *huge = malloc(60000);
+        const char *reason = NULL;
+        World *w = *state;
+        Rumor *r = NULL;
+        Event *e = NULL;
+        int n;
+
+        assert_non_null(huge);
+        n = snprintf(huge, 60000, "{\"kind\":14,\"created_at\":1,\"tags\":[],\"content\":\"");
+        memset(huge + n, 'a', 50000);
+        (void) snprintf(huge + n + 50000, 60000 - 50000 - (size_t) n, "\"}");
+        assert_int_equal(signer_wrap(&w->ada, w->other_hex, huge, &e, &reason), -E2BIG);
+        assert_non_null(strstr(reason, "too long"));
+        assert_int_equal(signer_wrap(&w->ada, w->other_hex, note, &e, &reason), -EPERM);
+        assert_int_equal(signer_wrap(&w->buyer, w->other_hex, message, &e, &reason), -EPERM);
+        assert_int_equal(signer_wrap(&w->provider, w->other_hex, message, &e, &reason), -EPERM);
+        assert_int_equal(signer_wrap(&w->ada, "npub1", message, &e, &reason), -EINVAL);
+        assert_int_equal(signer_wrap(&w->ada, w->other_hex, "{}", &e, &reason), -EBADMSG);
+        assert_int_equal(signer_unwrap(&w->ada, "{}", &r, &reason), -EBADMSG);
+        assert_int_equal(signer_unwrap(&(Request){ PEER_RELAY, "agent:ada", w->own }, "{}", &r,
+                                         &reason),
+                        -EPERM);
+        assert_null(e);
+        assert_null(r);
+}
+
 static void mnemonics_have_the_ordered_number_of_words(_unused_ void **state) {
         static const unsigned numbers[] = { 12, 15, 18, 21, 24 };
         const char *reason = NULL;
@@ -199,6 +284,9 @@ int main(void) {
                 TEST(texts_go_to_the_other_side_and_back),
                 TEST(bad_requests_to_encrypt_have_their_reasons),
                 TEST(what_cannot_be_decrypted_has_a_reason),
+                TEST(a_rumor_goes_wrapped_to_the_other_side_and_to_its_author),
+                TEST(a_wrap_says_neither_who_wrote_it_nor_when),
+                TEST(bad_requests_to_wrap_have_their_reasons),
                 TEST(mnemonics_have_the_ordered_number_of_words),
         };
 

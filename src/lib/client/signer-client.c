@@ -12,11 +12,20 @@
 #define WAITING_ITEMS_MAX 65536
 #define FIELDS_MAX        3
 
-typedef enum Op { OP_SIGN, OP_ENCRYPT, OP_DECRYPT, OP_PUBLIC_KEY, _OP_MAX } Op;
+typedef enum Op {
+        OP_SIGN,
+        OP_ENCRYPT,
+        OP_DECRYPT,
+        OP_WRAP,
+        OP_UNWRAP,
+        OP_PUBLIC_KEY,
+        _OP_MAX,
+} Op;
 
 static int read_event(sd_bus_message *m, SignerResult *ret);
 static int read_payload(sd_bus_message *m, SignerResult *ret);
 static int read_text(sd_bus_message *m, SignerResult *ret);
+static int read_rumor(sd_bus_message *m, SignerResult *ret);
 static int read_pubkey(sd_bus_message *m, SignerResult *ret);
 
 static const struct {
@@ -29,6 +38,8 @@ static const struct {
         [OP_SIGN] = { "Sign", 1, "s", "(is)", read_event },
         [OP_ENCRYPT] = { "Encrypt", 3, "(sss)", "(is)", read_payload },
         [OP_DECRYPT] = { "Decrypt", 2, "(ss)", "(iss)", read_text },
+        [OP_WRAP] = { "Wrap", 2, "(ss)", "(is)", read_event },
+        [OP_UNWRAP] = { "Unwrap", 1, "s", "(is)", read_rumor },
         [OP_PUBLIC_KEY] = { "PublicKey", 0, NULL, NULL, read_pubkey },
 };
 
@@ -167,6 +178,21 @@ static int read_text(sd_bus_message *m, SignerResult *ret) {
         return r;
 }
 
+static int read_rumor(sd_bus_message *m, SignerResult *ret) {
+        const char *text, *reason;
+        int r;
+
+        r = sd_bus_message_read(m, "(is)", &ret->error, &text);
+        if (r <= 0)
+                return r;
+        if (ret->error < 0) {
+                ret->reason = text;
+                return 1;
+        }
+        r = rumor_parse(text, strlen(text), &ret->rumor, &reason);
+        return r < 0 ? r : 1;
+}
+
 static int read_pubkey(sd_bus_message *m, SignerResult *ret) {
         return sd_bus_message_read(m, "s", &ret->text);
 }
@@ -222,8 +248,10 @@ static void on_reply(sd_bus_message *m, int error, const char *name, const char 
         }
         batch_hand_out(b, r, name, reason, r < 0 ? NULL : results);
         (void) batch_free(b);
-        for (size_t i = 0; i < n && results; i++)
+        for (size_t i = 0; i < n && results; i++) {
                 (void) event_unref(results[i].event);
+                (void) rumor_unref(results[i].rumor);
+        }
 }
 
 /* ---- requests */
@@ -402,7 +430,7 @@ static int call_start(
         return 0;
 }
 
-static int item_set_draft(Item *item, const Draft *d) {
+static int draft_text(const Draft *d, char **ret) {
         _cleanup_free_ char *json = NULL, *owned = NULL;
         const char *fit;
         int r;
@@ -414,7 +442,7 @@ static int item_set_draft(Item *item, const Draft *d) {
         if (r < 0)
                 return r;
 
-        item->fields[0] = owned ? TAKE_PTR(owned) : TAKE_PTR(json);
+        *ret = owned ? TAKE_PTR(owned) : TAKE_PTR(json);
         return 0;
 }
 
@@ -427,7 +455,7 @@ int signer_sign(SignerClient *c, const char *key, const Draft *const *drafts, si
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n && r >= 0; i++)
-                r = item_set_draft(call->items + i, drafts[i]);
+                r = draft_text(drafts[i], &call->items[i].fields[0]);
         return call_start(call, r, done, userdata, ret);
 }
 
@@ -467,6 +495,51 @@ int signer_decrypt(SignerClient *c, const char *key, const SignerText *texts, si
         for (size_t i = 0; i < n && r >= 0; i++)
                 r = item_set(call->items + i,
                                 (const char *const[FIELDS_MAX]){ texts[i].peer, texts[i].text });
+        return call_start(call, r, done, userdata, ret);
+}
+
+int signer_wrap(SignerClient *c, const char *key, const Draft *rumor, const char *const *recipients,
+                signer_done_t done, void *userdata, SignerCall **ret) {
+        _cleanup_free_ char *text = NULL;
+        size_t n = 1; /* the author's own */
+        SignerCall *call;
+        int r;
+
+        while (recipients[n - 1])
+                n++;
+        r = draft_text(rumor, &text);
+        if (r >= 0)
+                r = call_new(c, OP_WRAP, key, n, &call);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = item_set(call->items + i,
+                                (const char *const[FIELDS_MAX]){ recipients[i] ?: "", text });
+        return call_start(call, r, done, userdata, ret);
+}
+
+static int event_text(Event *e, char **ret) {
+        _cleanup_free_ char *owned = NULL;
+        const char *fit;
+        int r;
+
+        r = bus_text_json(event_json(e, NULL), &owned, &fit);
+        if (r < 0)
+                return r;
+        *ret = owned ? TAKE_PTR(owned) : strdup(fit);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int signer_unwrap(SignerClient *c, const char *key, Event *const *wraps, size_t n,
+                signer_done_t done, void *userdata, SignerCall **ret) {
+        SignerCall *call;
+        int r;
+
+        r = call_new(c, OP_UNWRAP, key, n, &call);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = event_text(wraps[i], &call->items[i].fields[0]);
         return call_start(call, r, done, userdata, ret);
 }
 

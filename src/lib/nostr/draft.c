@@ -152,6 +152,23 @@ int draft_id(const Draft *d, const uint8_t pubkey[static 32], uint8_t ret[static
         return sha256(b.data, b.size, ret);
 }
 
+int draft_write_unsigned(const Draft *d, const uint8_t pubkey[static 32], Buffer *ret) {
+        char id_hex[HEX32_MAX], pubkey_hex[HEX32_MAX];
+        uint8_t id[32];
+        int r;
+
+        r = draft_id(d, pubkey, id);
+        if (r < 0)
+                return r;
+
+        hex_encode(id, sizeof(id), id_hex);
+        hex_encode(pubkey, 32, pubkey_hex);
+        return buffer_addf(ret,
+                        "{\"id\":\"%s\",\"pubkey\":\"%s\",\"created_at\":%" PRIi64
+                        ",\"kind\":%u,\"tags\":[%s],\"content\":%s}",
+                        id_hex, pubkey_hex, d->created_at, d->kind, tags_text(d), content_text(d));
+}
+
 int draft_sign(const Draft *d, const Keypair *k, const uint8_t random[static 32], Event **ret) {
         _cleanup_buffer_ Buffer b = { .max = 3 * EVENT_SIZE_MAX };
         char id_hex[HEX32_MAX], pubkey_hex[HEX32_MAX], signature_hex[HEX64_MAX];

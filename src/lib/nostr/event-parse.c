@@ -36,6 +36,15 @@ static const char *const field_names[_FIELD_MAX] = {
         [FIELD_SIG] = "sig",
 };
 
+/* What has to be there and to be right. */
+typedef enum Proof {
+        PROOF_BELIEVED, /* an id and a signature that somebody of ours checked */
+        PROOF_UNSIGNED, /* the id, and no signature: NIP-59's rumors */
+        PROOF_SIGNED,
+} Proof;
+
+#define FIELDS_UNSIGNED (B(_FIELD_MAX) - 1 - B(FIELD_SIG))
+
 /* An event that is being read: the scanner, and where in its memory the next thing goes. */
 typedef struct Reader {
         Scan scan;
@@ -219,10 +228,21 @@ static int read_event(Reader *r) {
         }
         if (q < 0)
                 return q;
-        if ((r->seen & (B(_FIELD_MAX) - 1)) != B(_FIELD_MAX) - 1)
+        if ((r->seen & FIELDS_UNSIGNED) != FIELDS_UNSIGNED)
                 return fail(r, "a field is missing");
 
         return scan_end(&r->scan);
+}
+
+/* NIP-59: whoever signs a rumor could be held to it. */
+static int check_signed(Reader *r, Proof proof) {
+        bool there = r->seen & B(FIELD_SIG);
+
+        if (there && proof == PROOF_UNSIGNED)
+                return fail(r, "a signature is in it");
+        if (!there && proof != PROOF_UNSIGNED)
+                return fail(r, "a field is missing");
+        return 0;
 }
 
 static char *put(char *at, const char *s) {
@@ -298,23 +318,26 @@ static int write_json(Reader *r, uint8_t *ret_id) {
         start = put_object_head(tags, e);
         memmove(content + 1 + wider, content + 1, (size_t) (end - content - 1));
         memcpy(content, name, strlen(name));
-        end = put(put(put(end + wider, ",\"sig\":\""), e->signature_hex), "\"}");
+        end += wider;
+        if (r->seen & B(FIELD_SIG))
+                end = put(put(put(end, ",\"sig\":\""), e->signature_hex), "\"");
+        end = put(end, "}");
         e->json = start;
         e->json_size = (size_t) (end - start);
         return 0;
 }
 
-static int verify(Reader *r, const uint8_t id[static 32]) {
+static int verify(Reader *r, Proof proof, const uint8_t id[static 32]) {
         const Event *e = r->event;
 
         if (memcmp(id, e->id, sizeof(e->id)) != 0)
                 return fail(r, "the id does not fit the event");
-        if (secp_verify(e->signature, e->id, e->pubkey) < 0)
+        if (proof == PROOF_SIGNED && secp_verify(e->signature, e->id, e->pubkey) < 0)
                 return fail(r, "the signature is not good");
         return 0;
 }
 
-static int parse(const char *json, size_t size, bool trusted, Event **ret, const char **reterr) {
+static int parse(const char *json, size_t size, Proof proof, Event **ret, const char **reterr) {
         _cleanup_(event_unrefp) Event *e = NULL;
         uint8_t id[32];
         Reader r = {};
@@ -330,11 +353,11 @@ static int parse(const char *json, size_t size, bool trusted, Event **ret, const
                 q = reader_allocate(&r, json, size);
         e = r.event;
         if (q >= 0)
-                q = read_event(&r);
+                q = read_event(&r) ?: check_signed(&r, proof);
         if (q >= 0)
-                q = write_json(&r, trusted ? NULL : id);
-        if (q >= 0 && !trusted)
-                q = verify(&r, id);
+                q = write_json(&r, proof == PROOF_BELIEVED ? NULL : id);
+        if (q >= 0 && proof != PROOF_BELIEVED)
+                q = verify(&r, proof, id);
         if (q < 0) {
                 if (q == -EBADMSG)
                         *reterr = r.scan.reason;
@@ -346,9 +369,13 @@ static int parse(const char *json, size_t size, bool trusted, Event **ret, const
 }
 
 int event_parse(const char *json, size_t size, Event **ret, const char **reterr) {
-        return parse(json, size, false, ret, reterr);
+        return parse(json, size, PROOF_SIGNED, ret, reterr);
 }
 
 int event_parse_trusted(const char *json, size_t size, Event **ret, const char **reterr) {
-        return parse(json, size, true, ret, reterr);
+        return parse(json, size, PROOF_BELIEVED, ret, reterr);
+}
+
+int event_parse_unsigned(const char *json, size_t size, Event **ret, const char **reterr) {
+        return parse(json, size, PROOF_UNSIGNED, ret, reterr);
 }

@@ -1,6 +1,6 @@
 #pragma once
-/* What an Event looks like inside, for event.c and event-parse.c only. Everything it points to lies
- * behind it in the same piece of memory. */
+/* What an Event looks like inside, for event.c, event-parse.c and rumor.c only. Everything it
+ * points to lies behind it in the same piece of memory. */
 #include "nostr/event.h"
 
 struct Event {
@@ -13,3 +13,6 @@ struct Event {
         const char *content, *json;
         Tag *tags;
 };
+
+/* An event without signature whose id is right: what a Rumor is made of. */
+int event_parse_unsigned(const char *json, size_t size, Event **ret, const char **reterr);

@@ -81,6 +81,8 @@ bool draft_has_tag(const Draft *d, const char *name);
 
 /* NIP-01's serialisation, added to the buffer; its SHA-256 is the id. */
 int draft_serialize(const Draft *d, const char *pubkey_hex, Buffer *ret);
+/* The event of this author as JSON, with its id and without a signature, added to the buffer. */
+int draft_write_unsigned(const Draft *d, const uint8_t pubkey[static 32], Buffer *ret);
 /* The id an event of this author would have: SHA-256 of NIP-01's serialisation. */
 int draft_id(const Draft *d, const uint8_t pubkey[static 32], uint8_t ret[static 32]);
 /* Serialises, hashes and signs. Only the signer calls this, and tests. */

@@ -10,6 +10,8 @@ import * as nip06 from 'nostr-tools/nip06';
 import * as nip13 from 'nostr-tools/nip13';
 import * as nip19 from 'nostr-tools/nip19';
 import * as nip44 from 'nostr-tools/nip44';
+import * as nip17 from 'nostr-tools/nip17';
+import * as nip59 from 'nostr-tools/nip59';
 import { createRequire } from 'node:module';
 
 const [path, topic] = process.argv.slice(2);
@@ -84,6 +86,31 @@ const topics = {
       assert.equal(nip44.decrypt(mine, nip44.getConversationKey(a, getPublicKey(b))), message);
       const damaged = theirs.slice(0, -6) + (theirs.at(-6) === 'A' ? 'B' : 'A') + theirs.slice(-5);
       assert.ok((await ours('nip44-decrypt', hex(b), getPublicKey(a), damaged)).error);
+    }
+  },
+  async nip59() {
+    for (let i = 0; i < 40; i++) {
+      const a = secret(), b = secret(), message = text(i === 0 ? 20000 : 300), tags = [['p', getPublicKey(b)], ['subject', text(9)]];
+      const wraps = nip17.wrapManyEvents(a, [{ publicKey: getPublicKey(b) }], message, text(9));
+      for (const [wrap, key] of [[wraps[0], a], [wraps[1], b]]) {
+        const rumor = JSON.parse(await ours('unwrap', hex(key), JSON.stringify(wrap)));
+        assert.deepEqual(rumor, JSON.parse(JSON.stringify(nip59.unwrapEvent(wrap, key))));
+        assert.deepEqual([rumor.content, rumor.pubkey, rumor.kind], [message, getPublicKey(a), 14]);
+      }
+      assert.ok((await ours('unwrap', hex(a), JSON.stringify(wraps[1]))).error);
+
+      const draft = { kind: 14, created_at: 1700000000 + i, tags, content: message };
+      const mine = JSON.parse(await ours('wrap', hex(a), getPublicKey(b), JSON.stringify(draft)));
+      assert.ok(verifyEvent(mine));
+      assert.deepEqual([mine.kind, mine.tags], [1059, [['p', getPublicKey(b)]]]);
+      assert.notEqual(mine.pubkey, getPublicKey(a));
+      const { id, pubkey, ...rumor } = nip17.unwrapEvent(mine, b);
+      assert.deepEqual(rumor, draft);
+      assert.equal(pubkey, getPublicKey(a));
+      assert.equal(id, getEventHash({ ...draft, pubkey }));
+      // Their seal around a rumor of somebody else's.
+      const forged = nip59.createRumor(draft, a), theirs = secret();
+      assert.ok((await ours('unwrap', hex(b), JSON.stringify(nip59.createWrap(nip59.createSeal(forged, theirs, getPublicKey(b)), getPublicKey(b))))).error);
     }
   },
   async nip04() {
