@@ -41,4 +41,9 @@
 #define BUS_ERROR_NO_PAYMENT    BUS_ERROR "NoSuchPayment" /* neither an invoice nor a payment */
 #define BUS_ERROR_WRONG_NETWORK BUS_ERROR "WrongNetwork"
 #define BUS_ERROR_NO_MONEY      BUS_ERROR "NoMoney" /* the account, or a limit of it, forbids it */
-#define BUS_ERROR_NO_REGTEST    BUS_ERROR "NoRegtest" /* exists with the regtest wallet only */
+#define BUS_ERROR_NO_AGENT      BUS_ERROR "NoSuchAgent"
+#define BUS_ERROR_AGENT_EXISTS  BUS_ERROR "AgentExists" /* its name, or its key */
+#define BUS_ERROR_MONEY_LEFT    BUS_ERROR "MoneyLeft"   /* an agent goes only without */
+#define BUS_ERROR_NO_TICK       BUS_ERROR "NoSuchTick"
+#define BUS_ERROR_NO_APPROVAL   BUS_ERROR "NoSuchApproval" /* nothing of this id waits */
+#define BUS_ERROR_NO_REGTEST    BUS_ERROR "NoRegtest"      /* exists with the regtest wallet only */

@@ -132,10 +132,12 @@ void collect_names(const char *first, va_list ap, char *ret[static PROPERTIES_MA
         ret[n] = NULL;
 }
 
-void emit_changed(BusServer *s, const char *path, const char *interface, char **names) {
+void bus_server_object_changed_strv(
+                BusServer *s, const char *path, const char *interface, char **properties) {
         for (Link *l = s->links; l; l = l->next)
                 if (!bus_is_slow(l->bus)) /* a property can be asked for again */
-                        (void) sd_bus_emit_properties_changed_strv(l->bus, path, interface, names);
+                        (void) sd_bus_emit_properties_changed_strv(
+                                        l->bus, path, interface, properties);
 }
 
 void bus_server_object_changed(
@@ -146,7 +148,7 @@ void bus_server_object_changed(
         va_start(ap, property);
         collect_names(property, ap, names);
         va_end(ap);
-        emit_changed(s, path, interface, names);
+        bus_server_object_changed_strv(s, path, interface, names);
 }
 
 void bus_server_object_signal(BusServer *s, const char *path, const char *interface,

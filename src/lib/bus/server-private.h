@@ -39,4 +39,3 @@ void children_done(BusServer *s);
 #define PROPERTIES_MAX 16
 /* The names up to NULL, for one signal. */
 void collect_names(const char *first, va_list ap, char *ret[static PROPERTIES_MAX + 1]);
-void emit_changed(BusServer *s, const char *path, const char *interface, char **names);

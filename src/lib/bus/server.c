@@ -252,6 +252,12 @@ BusServer *bus_server_free(BusServer *s) {
         return mfree(s);
 }
 
+void bus_server_set_userdata(BusServer *s, void *userdata) {
+        assert(!s->links);
+
+        s->userdata = userdata;
+}
+
 int bus_server_listen(BusServer *s, int fd) {
         int r;
 
@@ -319,7 +325,7 @@ void bus_server_changed(BusServer *s, const char *interface, const char *propert
         va_start(ap, property);
         collect_names(property, ap, names);
         va_end(ap);
-        emit_changed(s, BUS_PATH, interface, names);
+        bus_server_object_changed_strv(s, BUS_PATH, interface, names);
 }
 
 void bus_server_signal(

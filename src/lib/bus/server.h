@@ -22,6 +22,7 @@ typedef struct BusServer BusServer;
 int bus_server_new(sd_event *event, const char *bus_name, const BusObject *objects,
                 bool system_instance, void *userdata, BusServer **ret);
 BusServer *bus_server_free(BusServer *s);
+void bus_server_set_userdata(BusServer *s, void *userdata); /* before anybody is connected */
 DEFINE_CLEANUP(BusServer, bus_server_free)
 
 int bus_server_listen(BusServer *s, int fd); /* a listening AF_UNIX socket, which it then owns */
@@ -54,6 +55,8 @@ int bus_server_add_object(BusServer *s, const char *path, void *userdata);
 void bus_server_remove_object(BusServer *s, const char *path);
 void bus_server_object_changed(BusServer *s, const char *path, const char *interface,
                 const char *property, ...) __attribute__((sentinel));
+void bus_server_object_changed_strv(
+                BusServer *s, const char *path, const char *interface, char **properties);
 void bus_server_object_signal(BusServer *s, const char *path, const char *interface,
                 const char *member, const char *types, ...);
 

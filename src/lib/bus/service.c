@@ -192,13 +192,14 @@ static int service_start(Service *s) {
                 return service_fail(s, EXIT_FAILURE, r, "No event loop could be made: %s",
                                 strerror(-r));
 
+        r = bus_server_new(s->event, s->class->bus_name, s->class->objects,
+                        s->options.scope == SCOPE_SYSTEM, NULL, &s->server);
+        if (r < 0)
+                return service_fail(s, EXIT_FAILURE, r, "There is no memory.");
         r = s->class->start(s, &s->object);
         if (r < 0)
                 return r;
-        r = bus_server_new(s->event, s->class->bus_name, s->class->objects,
-                        s->options.scope == SCOPE_SYSTEM, s->object, &s->server);
-        if (r < 0)
-                return service_fail(s, EXIT_FAILURE, r, "There is no memory.");
+        bus_server_set_userdata(s->server, s->object);
         bus_server_on_gone(s->server, service_on_gone, s);
         r = service_listen(s);
         if (r < 0)

@@ -36,7 +36,7 @@ int service_run(const ServiceClass *class, int argc, char *argv[]); /* the exit 
 sd_event *service_event(Service *s);
 const Config *service_config(Service *s);
 const Paths *service_paths(Service *s);
-BusServer *service_server(Service *s); /* NULL until start() has returned */
+BusServer *service_server(Service *s); /* nobody is connected before start() has returned */
 /* The private socket of another service, owned by the caller. */
 int service_socket(Service *s, const char *name, char **ret);
 bool service_is_draining(const Service *s);

@@ -1,0 +1,143 @@
+#include "asked.h"
+
+#include <stdio.h>
+
+#include "bus/names.h"
+#include "bus/text.h"
+
+#define ASKED_MAX 256
+
+int asked_new(Host *h, sd_bus_message *m, const char *what, Asked **ret, sd_bus_error *error) {
+        Asked *a;
+
+        if (h->n_asked >= ASKED_MAX)
+                return sd_bus_error_set(error, BUS_ERROR_BUSY, "Too many ask at the same time.");
+        a = new0(Asked, 1);
+        if (!a)
+                return -ENOMEM;
+        *a = (Asked){ .host = h, .message = sd_bus_message_ref(m), .what = what, .next = h->asked };
+        if (a->next)
+                a->next->prev = a;
+        h->asked = a;
+        h->n_asked++;
+        *ret = a;
+        return 0;
+}
+
+Asked *asked_free(Asked *a) {
+        if (!a)
+                return NULL;
+        *(a->prev ? &a->prev->next : &a->host->asked) = a->next;
+        if (a->next)
+                a->next->prev = a->prev;
+        a->host->n_asked--;
+        a->call = agents_call_free(a->call);
+        a->pipe = pipe_free(a->pipe);
+        a->replay = tick_replay_free(a->replay);
+        a->message = sd_bus_message_unref(a->message);
+        free(a->text);
+        return mfree(a);
+}
+
+void asked_free_all(Host *h) {
+        while (h->asked)
+                asked_free(h->asked);
+}
+
+void asked_forget_agent(HostAgent *agent) {
+        for (Asked *a = agent->host->asked, *next; a; a = next) {
+                next = a->next;
+                if (a->agent == agent)
+                        asked_fail(a, -ENOENT, "it is gone");
+        }
+}
+
+/* clang-format off */
+static const struct {
+        int error;
+        const char *name;
+} error_names[] = {
+        { -EBUSY,     BUS_ERROR_BUSY },
+        { -EAGAIN,    BUS_ERROR_BUSY },
+        { -ENOBUFS,   BUS_ERROR_BUSY },
+        { -EDQUOT,    BUS_ERROR_MONEY_LEFT },
+        { -EEXIST,    BUS_ERROR_AGENT_EXISTS },
+        { -ENOENT,    BUS_ERROR_NO_AGENT },
+        { -ENOKEY,    BUS_ERROR_NO_KEY },
+        { -EHOSTDOWN, BUS_ERROR_NOT_REACHABLE },
+        { -ETIMEDOUT, BUS_ERROR_NOT_REACHABLE },
+        { -ENOMEM,    SD_BUS_ERROR_NO_MEMORY },
+        { -EIO,       SD_BUS_ERROR_IO_ERROR },
+};
+/* clang-format on */
+
+static const char *name_of(int error) {
+        for (size_t i = 0; i < ELEMENTSOF(error_names); i++)
+                if (error_names[i].error == error)
+                        return error_names[i].name;
+        return BUS_ERROR_BAD_INPUT;
+}
+
+int asked_started(Asked *a, int r, sd_bus_error *error) {
+        const char *what = a->what;
+
+        if (r >= 0)
+                return 1;
+        asked_free(a);
+        return sd_bus_error_setf(error, name_of(r), "%s: %s.", what, strerror(-r));
+}
+
+void asked_fail(Asked *a, int error, const char *reason) {
+        (void) sd_bus_reply_method_errorf(a->message, name_of(error), "%s: %s.", a->what,
+                        bus_text_or(isempty(reason) ? NULL : reason, strerror(-error)));
+        asked_free(a);
+}
+
+void asked_done(int error, const char *reason, void *userdata) {
+        Asked *a = userdata;
+
+        if (error < 0) {
+                asked_fail(a, error, reason);
+                return;
+        }
+        (void) sd_bus_reply_method_return(a->message, NULL);
+        asked_free(a);
+}
+
+void asked_text(int error, const char *reason, const char *text, void *userdata) {
+        Asked *a = userdata;
+
+        if (error < 0) {
+                asked_fail(a, error, reason);
+                return;
+        }
+        (void) sd_bus_reply_method_return(a->message, "s", text);
+        asked_free(a);
+}
+
+void asked_verdict(int verdict, const char *text, void *userdata) {
+        asked_done(verdict, text, userdata);
+}
+
+void asked_json(int error, const char *reason, const char *json, void *userdata) {
+        _cleanup_free_ char *owned = NULL;
+        const char *text = NULL;
+        Asked *a = userdata;
+        int r;
+
+        r = error < 0 ? error : bus_text_json(json, &owned, &text);
+        if (r < 0) {
+                asked_fail(a, r, reason);
+                return;
+        }
+        (void) sd_bus_reply_method_return(a->message, "s", text);
+        asked_free(a);
+}
+
+void asked_reply(Asked *a, sd_bus_message *reply, int r) {
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        if (r < 0)
+                (void) sd_bus_reply_method_errno(a->message, r, NULL);
+        asked_free(a);
+}
