@@ -5,7 +5,7 @@
 
 #define WRONG_ID       "\"id\" is no id of a goal"
 #define WRONG_TEXT     "the goal's text is empty, too long, or has control characters"
-#define WRONG_PRIORITY "a goal's priority is a number from 1, the first, to 9"
+#define WRONG_PRIORITY "a goal's priority is a number from 0 to 9"
 
 static int check_update(Action *a, const char **reterr) {
         if (a->text || a->priority >= 0 || a->progress >= 0)
@@ -44,8 +44,8 @@ const ActionClass action_goal_add = {
         .name = "goal_add",
         .help = "adds a goal to yours",
         .fields = {
-                { "text", FIELD_TEXT, offsetof(Action, text), true, 0, ACTION_GOAL_MAX, "\"…\"", WRONG_TEXT },
-                { "priority", FIELD_NUMBER, offsetof(Action, priority), false, 1, 9, "1-9", WRONG_PRIORITY },
+                { "text", FIELD_TEXT, offsetof(Action, text), true, 0, GOAL_TEXT_MAX, "\"…\"", WRONG_TEXT },
+                { "priority", FIELD_NUMBER, offsetof(Action, priority), false, 0, ACTION_PRIORITY_MAX, "0-9", WRONG_PRIORITY },
         },
         .describe = describe_add,
 };
@@ -56,8 +56,8 @@ const ActionClass action_goal_update = {
         .fields = {
                 { "id", FIELD_ID, offsetof(Action, id), true, 0, 0, "\"ID\"", WRONG_ID },
                 { "progress", FIELD_NUMBER, offsetof(Action, progress), false, 0, 100, "0-100", "progress is a number from 0 to 100" },
-                { "text", FIELD_TEXT, offsetof(Action, text), false, 0, ACTION_GOAL_MAX, "\"…\"", WRONG_TEXT },
-                { "priority", FIELD_NUMBER, offsetof(Action, priority), false, 1, 9, "1-9", WRONG_PRIORITY },
+                { "text", FIELD_TEXT, offsetof(Action, text), false, 0, GOAL_TEXT_MAX, "\"…\"", WRONG_TEXT },
+                { "priority", FIELD_NUMBER, offsetof(Action, priority), false, 0, ACTION_PRIORITY_MAX, "0-9", WRONG_PRIORITY },
         },
         .check = check_update,
         .describe = describe_update,

@@ -17,7 +17,7 @@ const ActionClass action_remember = {
         .name = "remember",
         .help = "keeps something for later ticks; you forget everything else",
         .fields = {
-                { "text", FIELD_TEXT, offsetof(Action, text), true, 0, ACTION_MEMORY_MAX, "\"…\"",
+                { "text", FIELD_TEXT, offsetof(Action, text), true, 0, MEMORY_TEXT_MAX, "\"…\"",
                   "the memory's text is empty, too long, or has control characters" },
         },
         .describe = describe_remember,

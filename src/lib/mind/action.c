@@ -73,7 +73,8 @@ static bool is_text(const char *s, int64_t max, const char *also) {
         return !blank && n <= (size_t) max;
 }
 
-static int read_text(const Json *j, const ActionField *f, Action *a) {
+static int read_text(
+                const Json *j, const ActionField *f, Action *a, _unused_ const ActionNames *names) {
         const char *s;
 
         if (json_string(j, &s) < 0 || !is_text(s, f->max, "\n\r\t"))
@@ -81,7 +82,8 @@ static int read_text(const Json *j, const ActionField *f, Action *a) {
         return keep(member(a, f), s);
 }
 
-static int read_line(const Json *j, const ActionField *f, Action *a) {
+static int read_line(
+                const Json *j, const ActionField *f, Action *a, _unused_ const ActionNames *names) {
         const char *s;
 
         if (json_string(j, &s) < 0 || !is_text(s, f->max, ""))
@@ -89,14 +91,15 @@ static int read_line(const Json *j, const ActionField *f, Action *a) {
         return keep(member(a, f), s);
 }
 
-static int read_id(const Json *j, const ActionField *f, Action *a) {
+static int read_id(
+                const Json *j, const ActionField *f, Action *a, _unused_ const ActionNames *names) {
         const char *s;
         size_t n;
 
         if (json_string(j, &s) < 0)
                 return -EINVAL;
         n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:_-");
-        if (n == 0 || s[n] || n > ACTION_ID_MAX)
+        if (n == 0 || s[n] || n > ITEM_ID_MAX)
                 return -EINVAL;
         return keep(member(a, f), s);
 }
@@ -120,7 +123,7 @@ static int read_bech32(const char *s, Action *a) {
         return 0;
 }
 
-static int read_to(const Json *j, ActionTo wanted, Action *a) {
+static int read_to(const Json *j, ActionTo wanted, Action *a, const ActionNames *names) {
         uint8_t bytes[32];
         const char *s;
         int r;
@@ -132,26 +135,32 @@ static int read_to(const Json *j, ActionTo wanted, Action *a) {
                 a->to_is = wanted;
                 return 0;
         }
-        r = read_bech32(s, a);
+        r = names ? names->find(s, wanted, a, names->userdata) : -ENOENT;
+        if (r == -ENOENT)
+                r = read_bech32(s, a);
         if (r < 0)
                 return r;
         return wanted == ACTION_TO_EITHER || a->to_is == wanted ? 0 : -EINVAL;
 }
 
-static int read_event(const Json *j, _unused_ const ActionField *f, Action *a) {
-        return read_to(j, ACTION_TO_EVENT, a);
+static int read_event(
+                const Json *j, _unused_ const ActionField *f, Action *a, const ActionNames *names) {
+        return read_to(j, ACTION_TO_EVENT, a, names);
 }
 
-static int read_key(const Json *j, _unused_ const ActionField *f, Action *a) {
-        return read_to(j, ACTION_TO_KEY, a);
+static int read_key(
+                const Json *j, _unused_ const ActionField *f, Action *a, const ActionNames *names) {
+        return read_to(j, ACTION_TO_KEY, a, names);
 }
 
-static int read_either(const Json *j, _unused_ const ActionField *f, Action *a) {
-        return read_to(j, ACTION_TO_EITHER, a);
+static int read_either(
+                const Json *j, _unused_ const ActionField *f, Action *a, const ActionNames *names) {
+        return read_to(j, ACTION_TO_EITHER, a, names);
 }
 
 /* Only its form: what it demands is looked at by check(). */
-static int read_invoice(const Json *j, const ActionField *f, Action *a) {
+static int read_invoice(
+                const Json *j, const ActionField *f, Action *a, _unused_ const ActionNames *names) {
         const char *s;
 
         if (json_string(j, &s) < 0 || isempty(s) || strlen(s) > BOLT11_MAX)
@@ -159,7 +168,8 @@ static int read_invoice(const Json *j, const ActionField *f, Action *a) {
         return keep(member(a, f), s);
 }
 
-static int read_number(const Json *j, const ActionField *f, Action *a) {
+static int read_number(
+                const Json *j, const ActionField *f, Action *a, _unused_ const ActionNames *names) {
         int64_t n;
 
         if (json_i64(j, &n) < 0 || n < f->min || n > f->max)
@@ -168,20 +178,22 @@ static int read_number(const Json *j, const ActionField *f, Action *a) {
         return 0;
 }
 
-static int read_sats(const Json *j, const ActionField *f, Action *a) {
+static int read_sats(const Json *j, const ActionField *f, Action *a, const ActionNames *names) {
         int r;
 
-        r = read_number(j, f, a);
+        r = read_number(j, f, a, names);
         if (r >= 0)
                 *(int64_t *) member(a, f) *= MSAT_PER_SAT;
         return r;
 }
 
-static int read_bool(const Json *j, const ActionField *f, Action *a) {
+static int read_bool(
+                const Json *j, const ActionField *f, Action *a, _unused_ const ActionNames *names) {
         return json_bool(j, member(a, f));
 }
 
-static int read_choice(const Json *j, const ActionField *f, Action *a) {
+static int read_choice(
+                const Json *j, const ActionField *f, Action *a, _unused_ const ActionNames *names) {
         const char *s, *word = f->form;
 
         if (json_string(j, &s) < 0)
@@ -252,7 +264,7 @@ static bool has_always(_unused_ const Action *a, _unused_ const ActionField *f) 
 }
 
 static const struct {
-        int (*read)(const Json *j, const ActionField *f, Action *a);
+        int (*read)(const Json *j, const ActionField *f, Action *a, const ActionNames *names);
         bool (*has)(const Action *a, const ActionField *f);
         int (*write)(const Action *a, const ActionField *f, Buffer *b);
 } types[] = {
@@ -281,7 +293,8 @@ static bool is_known(const ActionClass *class, const char *key) {
         return streq(key, "type");
 }
 
-static int read_fields(const Json *j, const ActionClass *class, Action *a, const char **reterr) {
+static int read_fields(const Json *j, const ActionNames *names, Action *a, const char **reterr) {
+        const ActionClass *class = classes[a->type];
         const void *cursor = NULL;
         const char *key;
         Json *value;
@@ -295,7 +308,7 @@ static int read_fields(const Json *j, const ActionClass *class, Action *a, const
                 value = json_get(j, f->name);
                 if (!value && !f->required)
                         continue;
-                r = value ? types[f->type].read(value, f, a) : -EINVAL;
+                r = value ? types[f->type].read(value, f, a, names) : -EINVAL;
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0)
@@ -304,7 +317,7 @@ static int read_fields(const Json *j, const ActionClass *class, Action *a, const
         return class->check ? class->check(a, reterr) : 0;
 }
 
-int action_parse(const Json *j, Action **ret, const char **reterr) {
+int action_parse_named(const Json *j, const ActionNames *names, Action **ret, const char **reterr) {
         _cleanup_(action_freep) Action *a = NULL;
         const char *name;
         ActionType type;
@@ -328,11 +341,15 @@ int action_parse(const Json *j, Action **ret, const char **reterr) {
                 .in_seconds = -1,
                 .heartbeat_seconds = -1,
         };
-        r = read_fields(j, classes[type], a, reterr);
+        r = read_fields(j, names, a, reterr);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(a);
         return 0;
+}
+
+int action_parse(const Json *j, Action **ret, const char **reterr) {
+        return action_parse_named(j, NULL, ret, reterr);
 }
 
 int action_parse_text(const char *json, size_t size, Action **ret, const char **reterr) {

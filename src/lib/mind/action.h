@@ -7,15 +7,13 @@
 #include "basic/buffer.h"
 #include "basic/codec.h"
 #include "basic/json.h"
+#include "client/agents-limits.h"
 
-#define ACTIONS_MAX         32          /* of one answer */
-#define ACTION_JSON_MAX     (64 * 1024) /* of one, written */
-#define ACTION_TEXT_MAX     8192        /* bytes of a note or message */
-#define ACTION_MEMORY_MAX   2048
-#define ACTION_GOAL_MAX     1024
+#define ACTIONS_MAX         TICK_ACTIONS_MAX /* of one answer */
+#define ACTION_TEXT_MAX     8192             /* bytes of a note or message */
 #define ACTION_COMMENT_MAX  500
 #define ACTION_REACTION_MAX 64
-#define ACTION_ID_MAX       64 /* of a goal or memory */
+#define ACTION_PRIORITY_MAX 9
 #define ACTION_WAIT_MIN     60 /* seconds: both of schedule's numbers */
 #define ACTION_WAIT_MAX     604800
 #define ACTION_SATS_MAX     INT64_C(21000000)
@@ -65,6 +63,15 @@ typedef struct Action {
 /* -EBADMSG with a reason; -ENOMEM. */
 int action_parse(const Json *j, Action **ret, const char **reterr);
 int action_parse_text(const char *json, size_t size, Action **ret, const char **reterr);
+
+/* What a model may write in the place of a key or of an event's id: "o3" for the third observation,
+ * and for whoever wrote it. -ENOENT: nothing is called so. */
+typedef struct ActionNames {
+        int (*find)(const char *name, ActionTo wanted, Action *a, const void *userdata);
+        const void *userdata;
+} ActionNames;
+int action_parse_named(const Json *j, const ActionNames *names, Action **ret, const char **reterr);
+
 Action *action_free(Action *a);
 DEFINE_CLEANUP(Action, action_free)
 
