@@ -99,21 +99,36 @@ static int cached_new(const char *name, Cached **ret) {
         return 0;
 }
 
-static int load_pair(Keyring *k, const char *name, Keypair **ret, const char **reterr) {
-        _cleanup_(secret_freep) Secret *mnemonic = NULL, *seed = NULL;
+static int read_words(Keyring *k, const char *name, Secret **ret, uint32_t *ret_account,
+                const char **reterr) {
         _cleanup_source_ Source s = { 0 };
         int r;
 
         r = source_find(k, name, &s, reterr);
         if (r < 0)
                 return r;
-        r = seed_read(s.path, s.seed, k->wrapping_key, &mnemonic, reterr);
+        *ret_account = s.account;
+        return seed_read(s.path, s.seed, k->wrapping_key, ret, reterr);
+}
+
+int keyring_words(Keyring *k, const char *name, Secret **ret, const char **reterr) {
+        uint32_t account;
+
+        return read_words(k, name, ret, &account, reterr);
+}
+
+static int load_pair(Keyring *k, const char *name, Keypair **ret, const char **reterr) {
+        _cleanup_(secret_freep) Secret *mnemonic = NULL, *seed = NULL;
+        uint32_t account;
+        int r;
+
+        r = read_words(k, name, &mnemonic, &account, reterr);
         if (r < 0)
                 return r;
         r = mnemonic_seed(mnemonic, "", &seed, reterr);
         if (r < 0)
                 return r;
-        return nip06_keypair(seed, s.account, ret);
+        return nip06_keypair(seed, account, ret);
 }
 
 int keyring_get(Keyring *k, const char *name, const Keypair **ret, const char **reterr) {

@@ -17,6 +17,8 @@ DEFINE_CLEANUP(Keyring, keyring_free)
 
 /* The key pair is lent until the next call. -EINVAL: no such name; else as seed_read(). */
 int keyring_get(Keyring *k, const char *name, const Keypair **ret, const char **reterr);
+/* The words of a key's seed, for who may have them. Errors as keyring_get(). */
+int keyring_words(Keyring *k, const char *name, Secret **ret, const char **reterr);
 /* The names of all keys that have a file. */
 int keyring_list(Keyring *k, char ***ret);
 

@@ -5,8 +5,8 @@
 
 #include "basic/crypt.h"
 #include "basic/log.h"
+#include "basic/seal.h"
 #include "bus/names.h"
-#include "seal.h"
 #include "signer.h"
 
 #define WRAPPING_KEY "pylon-wrapping-key"

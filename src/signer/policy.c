@@ -2,7 +2,7 @@
 
 #define NIP42_AUTH 22242
 
-typedef enum Act { MANAGE, SIGN, ENCRYPT, WRAP } Act;
+typedef enum Act { MANAGE, EXPORT, SIGN, ENCRYPT, WRAP } Act;
 
 /* clang-format off */
 static const struct {
@@ -12,6 +12,7 @@ static const struct {
         uint16_t first_kind, last_kind; /* of SIGN; of WRAP: of the rumors */
 } rules[] = {
         { PEER_OWNER,    "*",        MANAGE,  0,              0              },
+        { PEER_OWNER,    "agent:*",  EXPORT,  0,              0              }, /* never the identity */
 
         { PEER_PROVIDER, "provider", SIGN,    6000,           6999           }, /* results */
         { PEER_PROVIDER, "provider", SIGN,    7000,           7000           }, /* feedback */
@@ -54,17 +55,21 @@ bool policy_may_manage(PeerRole role) {
         return false;
 }
 
-bool policy_may_use(PeerRole role, const char *key) {
-        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
-                if (rules[i].role == role && key_fits(key, rules[i].key))
-                        return true;
-        return false;
-}
-
 static bool may(PeerRole role, const char *key, Act act, uint16_t kind) {
         for (size_t i = 0; i < ELEMENTSOF(rules); i++)
                 if (rules[i].role == role && rules[i].act == act && key_fits(key, rules[i].key) &&
                                 kind >= rules[i].first_kind && kind <= rules[i].last_kind)
+                        return true;
+        return false;
+}
+
+bool policy_may_export(PeerRole role, const char *key) {
+        return may(role, key, EXPORT, 0);
+}
+
+bool policy_may_use(PeerRole role, const char *key) {
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
+                if (rules[i].role == role && key_fits(key, rules[i].key))
                         return true;
         return false;
 }

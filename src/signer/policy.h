@@ -5,8 +5,9 @@
  * is an agent's own seed. */
 #include "bus/peer.h"
 
-bool policy_may_manage(PeerRole role);               /* make, import, list */
-bool policy_may_use(PeerRole role, const char *key); /* anything at all */
+bool policy_may_manage(PeerRole role);                  /* make, import, list */
+bool policy_may_export(PeerRole role, const char *key); /* the words, encrypted */
+bool policy_may_use(PeerRole role, const char *key);    /* anything at all */
 bool policy_may_sign(PeerRole role, const char *key, uint16_t kind);
 bool policy_may_wrap(PeerRole role, const char *key, uint16_t kind); /* a rumor of this kind */
 bool policy_may_encrypt(PeerRole role, const char *key);             /* decrypt, and unwrap */

@@ -9,8 +9,8 @@
 
 #include "basic/crypt.h"
 #include "basic/file.h"
+#include "basic/seal.h"
 #include "nostr/bip39.h"
-#include "seal.h"
 
 #define FILE_MAX (MNEMONIC_SIZE_MAX + SEAL_OVERHEAD)
 

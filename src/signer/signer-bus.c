@@ -1,6 +1,7 @@
 /* The signer on its private socket: com.openagents.Pylon1.Signer. It is never on a message bus. */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "basic/codec.h"
@@ -11,6 +12,7 @@
 #include "bus/text.h"
 #include "intake.h"
 #include "nostr/bip39.h"
+#include "parcel.h"
 #include "policy.h"
 #include "signer.h"
 
@@ -287,13 +289,11 @@ static int method_keys(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-/* The words and a newline, in one piece, if the pipe can take them at once. */
-static int give_away(int fd, const Secret *mnemonic) {
+/* In one piece, if the pipe can take it at once. */
+static int give_away(int fd, const Secret *what) {
         struct pollfd p = { .fd = fd, .events = POLLOUT };
-        _cleanup_(secret_freep) Secret *line = NULL;
-        size_t n = secret_size(mnemonic);
+        size_t n = secret_size(what);
         struct stat st;
-        int r;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
@@ -303,13 +303,20 @@ static int give_away(int fd, const Secret *mnemonic) {
                 return -errno;
         if (!(p.revents & POLLOUT) || (p.revents & POLLERR))
                 return -EPIPE;
+        return write(fd, secret_text(what), n) == (ssize_t) n ? 0 : -EPIPE;
+}
+
+static int give_away_line(int fd, const Secret *mnemonic) {
+        _cleanup_(secret_freep) Secret *line = NULL;
+        size_t n = secret_size(mnemonic);
+        int r;
 
         r = secret_new(n + 1, &line);
         if (r < 0)
                 return r;
         memcpy(secret_data(line), secret_text(mnemonic), n);
         secret_data(line)[n] = '\n';
-        return write(fd, secret_text(line), n + 1) == (ssize_t) n + 1 ? 0 : -EPIPE;
+        return give_away(fd, line);
 }
 
 static int store_and_reply(Signer *s, sd_bus_message *m, const char *name, const Secret *mnemonic,
@@ -352,18 +359,20 @@ static int method_generate(sd_bus_message *m, void *userdata, sd_bus_error *erro
                 return r == -ENOMEM ? r
                                     : sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
                                                       "No mnemonic was made: %s.", reason);
-        r = give_away(fd, mnemonic);
+        r = give_away_line(fd, mnemonic);
         if (r < 0)
                 return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT,
                                 "No key was made: the pipe for its words takes nothing.");
         return store_and_reply(s, m, name, mnemonic, replace, error);
 }
 
-/* An Import whose mnemonic has not arrived yet. */
+/* A call whose secret has not arrived yet. */
 typedef struct Import {
         Signer *signer;
         sd_bus_message *message;
         bool replace;
+        char pubkey[HEX32_MAX]; /* of ImportSealed() */
+        int fd;                 /* of Export(): where its answer goes */
         char name[];
 } Import;
 
@@ -371,7 +380,29 @@ static void import_release(void *userdata) {
         Import *i = userdata;
 
         sd_bus_message_unref(i->message);
+        closep(&i->fd);
         free(i);
+}
+
+static Import *import_new(Signer *s, sd_bus_message *m, const char *name) {
+        Import *i = calloc(1, sizeof(Import) + strlen(name) + 1);
+
+        if (!i)
+                return NULL;
+        *i = (Import){ .signer = s, .message = sd_bus_message_ref(m), .fd = -EBADF };
+        memcpy(i->name, name, strlen(name) + 1);
+        return i;
+}
+
+/* Takes the import. `what` is what has to come, for people. */
+static int import_start(
+                Import *i, int fd, intake_done_t done, const char *what, sd_bus_error *error) {
+        Signer *s = i->signer;
+
+        if (intake_start(service_event(s->service), fd, done, import_release, i, &s->intakes) >= 0)
+                return 1; /* answered by done() */
+        import_release(i);
+        return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT, "%s must come through a pipe.", what);
 }
 
 static int import_text(Import *i, const Secret *text, sd_bus_error *error) {
@@ -392,23 +423,29 @@ static int import_text(Import *i, const Secret *text, sd_bus_error *error) {
         return store_and_reply(i->signer, i->message, i->name, mnemonic, i->replace, error);
 }
 
-static void on_import(int error, Secret *text, void *userdata) {
+/* What came, or why nothing did; then the answer, or the error that `use` says. */
+static void import_finish(Import *i, int error, const Secret *text, const char *what,
+                int (*use)(Import *i, const Secret *text, sd_bus_error *error)) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        _cleanup_(secret_freep) Secret *owned = text;
-        Import *i = userdata;
         int r;
 
         if (error == -ETIMEDOUT)
-                r = sd_bus_error_set(&e, BUS_ERROR_BAD_INPUT,
-                                "The mnemonic did not come through the pipe in time.");
+                r = sd_bus_error_setf(&e, BUS_ERROR_BAD_INPUT,
+                                "%s did not come through the pipe in time.", what);
         else if (error < 0)
                 r = sd_bus_error_setf(&e, BUS_ERROR_BAD_INPUT,
-                                "The mnemonic could not be read from the pipe: %s.",
+                                "%s could not be read from the pipe: %s.", what,
                                 error == -EFBIG ? "it is too long" : strerror(-error));
         else
-                r = import_text(i, owned, &e);
+                r = use(i, text, &e);
         if (r < 0)
                 (void) sd_bus_reply_method_errno(i->message, r, &e); /* the caller may be gone */
+}
+
+static void on_import(int error, Secret *text, void *userdata) {
+        _cleanup_(secret_freep) Secret *owned = text;
+
+        import_finish(userdata, error, owned, "The mnemonic", import_text);
 }
 
 static int method_import(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -427,18 +464,113 @@ static int method_import(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return key_error(s, error, name, r, reason);
 
-        i = calloc(1, sizeof(Import) + strlen(name) + 1);
+        i = import_new(s, m, name);
         if (!i)
                 return -ENOMEM;
-        *i = (Import){ .signer = s, .message = sd_bus_message_ref(m), .replace = replace };
-        memcpy(i->name, name, strlen(name) + 1);
-        r = intake_start(service_event(s->service), fd, on_import, import_release, i, &s->intakes);
-        if (r < 0) {
-                import_release(i);
+        i->replace = replace;
+        return import_start(i, fd, on_import, "The mnemonic", error);
+}
+
+/* ---- to another machine, and from there */
+
+static int export_text(Import *i, const Secret *key, sd_bus_error *error) {
+        _cleanup_(secret_freep) Secret *mnemonic = NULL, *parcel = NULL;
+        const char *reason = NULL;
+        char hex[HEX32_MAX];
+        const Keypair *pair;
+        int r;
+
+        if (secret_size(key) != SEAL_KEY_SIZE)
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "The key of a parcel has %d bytes.", SEAL_KEY_SIZE);
+        r = keyring_get(i->signer->keyring, i->name, &pair, &reason);
+        if (r >= 0)
+                hex_encode(keypair_pubkey(pair), 32, hex);
+        if (r >= 0)
+                r = keyring_words(i->signer->keyring, i->name, &mnemonic, &reason);
+        if (r < 0)
+                return key_error(i->signer, error, i->name, r, reason);
+        r = parcel_pack(key, hex, mnemonic, &parcel);
+        if (r < 0)
+                return r;
+        if (give_away(i->fd, parcel) < 0)
                 return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT,
-                                "The mnemonic must come through a pipe.");
-        }
-        return 1; /* answered by on_import() */
+                                "The pipe for the parcel takes nothing.");
+        log_notice("The words of the key \"%s\" have been exported, encrypted.", i->name);
+        return sd_bus_reply_method_return(i->message, "s", hex);
+}
+
+static void on_export(int error, Secret *text, void *userdata) {
+        _cleanup_(secret_freep) Secret *owned = text;
+
+        import_finish(userdata, error, owned, "The key of the parcel", export_text);
+}
+
+static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name, *reason = NULL;
+        Signer *s = userdata;
+        PeerRole role = caller(s, m);
+        int from, to, r;
+        const Keypair *pair;
+        Import *i;
+
+        r = sd_bus_message_read(m, "shh", &name, &from, &to);
+        if (r < 0)
+                return r;
+        if (!policy_may_export(role, name))
+                return refuse(error, role);
+        r = keyring_get(s->keyring, name, &pair, &reason);
+        if (r < 0)
+                return key_error(s, error, name, r, reason);
+
+        i = import_new(s, m, name);
+        if (!i)
+                return -ENOMEM;
+        i->fd = fcntl(to, F_DUPFD_CLOEXEC, 3);
+        return import_start(i, from, on_export, "The key of the parcel", error);
+}
+
+static int unpack_text(Import *i, const Secret *text, sd_bus_error *error) {
+        _cleanup_(secret_freep) Secret *mnemonic = NULL;
+        const char *reason = NULL;
+        int r;
+
+        r = parcel_open(text, i->pubkey, &mnemonic, &reason);
+        if (r == -EBADMSG || r == -EINVAL)
+                return sd_bus_error_setf(error, BUS_ERROR_BAD_INPUT,
+                                "The parcel cannot be opened: %s.", reason);
+        if (r < 0)
+                return r;
+        return store_and_reply(i->signer, i->message, i->name, mnemonic, false, error);
+}
+
+static void on_unpack(int error, Secret *text, void *userdata) {
+        _cleanup_(secret_freep) Secret *owned = text;
+
+        import_finish(userdata, error, owned, "The parcel", unpack_text);
+}
+
+static int method_import_sealed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name, *pubkey, *reason = NULL;
+        Signer *s = userdata;
+        PeerRole role = caller(s, m);
+        Import *i;
+        int fd, r;
+
+        r = sd_bus_message_read(m, "ssh", &name, &pubkey, &fd);
+        if (r < 0)
+                return r;
+        if (!policy_may_export(role, name))
+                return refuse(error, role);
+        r = keyring_may_store(s->keyring, name, false, &reason);
+        if (r < 0)
+                return key_error(s, error, name, r, reason);
+
+        i = import_new(s, m, name);
+        if (!i)
+                return -ENOMEM;
+        (void) snprintf(i->pubkey, sizeof(i->pubkey), "%s", pubkey);
+        return import_start(i, fd, on_unpack, "The parcel", error);
 }
 
 /* clang-format off */
@@ -451,6 +583,12 @@ const sd_bus_vtable signer_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Import",
                         SD_BUS_ARGS("s", key, "b", replace, "h", pipe), SD_BUS_RESULT("s", pubkey),
                         method_import, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Export",
+                        SD_BUS_ARGS("s", key, "h", pipe_in, "h", pipe_out), SD_BUS_RESULT("s", pubkey),
+                        method_export, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ImportSealed",
+                        SD_BUS_ARGS("s", key, "s", pubkey, "h", pipe), SD_BUS_RESULT("s", pubkey),
+                        method_import_sealed, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Keys", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", keys),
                         method_keys, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("PublicKey", SD_BUS_ARGS("s", key), SD_BUS_RESULT("s", pubkey),

@@ -156,6 +156,49 @@ def test_words_that_are_no_mnemonic_are_refused(signer, words, text):
     assert not signer.file.exists()
 
 
+def export_words(signer, key, passkey):
+    """The answer, and the parcel that came through the pipe."""
+    (key_out, key_in), (out, into) = os.pipe(), os.pipe()
+    os.write(key_in, passkey)
+    os.close(key_in)
+    answer = signer.ask("Export", "shh", (key, 0, 1), [key_out, into])
+    os.close(key_out)
+    os.close(into)
+    with os.fdopen(out, "rb") as pipe:
+        return answer, pipe.read()
+
+
+def import_sealed(signer, key, pubkey, text):
+    out, into = os.pipe()
+    os.write(into, text)
+    os.close(into)
+    answer = signer.ask("ImportSealed", "ssh", (key, pubkey, 0), [out])
+    os.close(out)
+    return answer
+
+
+def test_the_words_of_an_agent_leave_encrypted_and_come_back(signer):
+    answer, words = signer.generate("agent:ada")
+    pubkey, passkey = answer["ok"][0], bytes(range(32))
+    answer, parcel = export_words(signer, "agent:ada", passkey)
+    assert answer == {"ok": (pubkey,)} and not any(word in parcel for word in words.encode().split() if len(word) > 3)
+    assert import_sealed(signer, "agent:ada", pubkey, passkey + parcel)["error"] == ERROR + "KeyExists"
+    assert import_sealed(signer, "agent:bob", pubkey, bytes(32) + parcel)["error"] == ERROR + "BadInput"
+    assert import_sealed(signer, "agent:bob", "ab" * 32, passkey + parcel)["error"] == ERROR + "BadInput"
+    assert import_sealed(signer, "agent:bob", pubkey, passkey + parcel) == {"ok": (pubkey,)}
+    assert (signer.data / "keys/bob.mnemonic").read_text() == words
+
+
+def test_words_are_exported_of_agents_and_for_the_owner_alone(signer):
+    signer.generate()
+    signer.generate("agent:ada")
+    answer, parcel = export_words(signer, "provider", bytes(32))
+    assert answer["error"] == ERROR + "NotAllowed" and not parcel
+    answer, parcel = export_words(signer, "agent:ada", bytes(31))
+    assert answer["error"] == ERROR + "BadInput" and not parcel
+    assert export_words(signer, "agent:none", bytes(32))[0]["error"] == ERROR + "NoKey"
+
+
 def test_a_slow_pipe_makes_nobody_else_wait(signer):
     signer.import_words(ZOO, "agent:ada")
     out, into = os.pipe()

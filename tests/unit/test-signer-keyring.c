@@ -8,10 +8,10 @@
 
 #include "basic/codec.h"
 #include "basic/crypt.h"
+#include "basic/seal.h"
 #include "basic/text.h"
 #include "keyring.h"
 #include "nostr/bip39.h"
-#include "seal.h"
 
 #define NOW 1700000000
 

@@ -57,6 +57,13 @@ static void the_owner_manages_and_nobody_else_does(_unused_ void **state) {
         assert_false(policy_may_encrypt(PEER_OWNER, "provider"));
 }
 
+static void words_are_exported_for_the_owner_and_of_agents_only(_unused_ void **state) {
+        assert_true(policy_may_export(PEER_OWNER, "agent:ada"));
+        assert_false(policy_may_export(PEER_OWNER, "provider"));
+        assert_false(policy_may_export(PEER_HOST, "agent:ada"));
+        assert_false(policy_may_export(PEER_PERSON, "agent:ada"));
+}
+
 static void the_wallet_answers_with_its_own_key(_unused_ void **state) {
         static const uint16_t allowed[] = { 9734, 13194, 23195, 23196, 23197 };
         static const uint16_t refused[] = { 0, 1, 5, 5000, 6970, 7000, 9735, 22242, 23194, 23198 };
@@ -90,6 +97,7 @@ int main(void) {
                 cmocka_unit_test(the_host_buys_and_speaks_for_agents),
                 cmocka_unit_test(messages_are_wrapped_for_agents_alone),
                 cmocka_unit_test(the_owner_manages_and_nobody_else_does),
+                cmocka_unit_test(words_are_exported_for_the_owner_and_of_agents_only),
                 cmocka_unit_test(the_wallet_answers_with_its_own_key),
                 cmocka_unit_test(everybody_else_may_nothing),
         };

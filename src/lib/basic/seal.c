@@ -1,4 +1,4 @@
-#include "seal.h"
+#include "basic/seal.h"
 
 #include "basic/crypt.h"
 

@@ -1,7 +1,8 @@
 #pragma once
-/* Seal: a seed on disk, encrypted with the machine's wrapping key and bound to its name, so that
- * one file cannot be put in the place of another. Version, nonce, ChaCha20 ciphertext, HMAC-SHA256;
- * the keys are derived from nonce and name by HKDF. */
+/* Seal: a text encrypted with a key of 32 bytes and bound to a name, so that one cannot be put in
+ * the place of another: a seed on disk with the machine's wrapping key, an agent on its way to
+ * another machine with a passphrase's. Version, nonce, ChaCha20 ciphertext, HMAC-SHA256; the keys
+ * are derived from nonce and name by HKDF. */
 #include "basic/secret.h"
 
 #define SEAL_KEY_SIZE 32
