@@ -2,6 +2,7 @@
 /* AgentSettings: what an agent's file NPUB.toml says. One table (settings.c) is the parser, the
  * defaults, the writer and what the man page pylon-agent.toml(5) is checked against. */
 #include "basic/config.h"
+#include "basic/secret.h"
 
 #define AGENT_NAME_LENGTH_MAX 32 /* [a-z0-9][a-z0-9._-]* */
 #define AGENT_HEARTBEAT_MIN   (60 * SEC)
@@ -34,6 +35,7 @@ typedef struct AgentSettings {
         int64_t created_at;
 
         char *display_name, *about, *picture, *lud16, *version; /* [profile] */
+        char *zap_key; /* who signs the receipts of lud16's zaps, hex or npub; "": none count */
         AgentAutonomy autonomy;
         char **capabilities;
         bool nip_sa;
@@ -79,15 +81,12 @@ int agent_settings_new(const char *name, AgentSettings **ret); /* the defaults *
 int agent_settings_copy(const AgentSettings *s, AgentSettings **ret);
 
 /* Remarks and errors as config_parse(). Both historic layouts are read. *ret_mnemonic is set where
- * the file carries one: a span inside `text`, to be moved into the signer and never copied. */
-typedef struct AgentMnemonic {
-        const char *text;
-        size_t size;
-} AgentMnemonic;
+ * the file carries one, which then has to move to the signer; it may be NULL where none is wanted.
+ */
 int agent_settings_parse(const char *text, size_t size, config_remark_t remark, void *userdata,
-                AgentSettings **ret, AgentMnemonic *ret_mnemonic);
-/* The whole file, with every key that is not at its default. */
-int agent_settings_write(const AgentSettings *s, Buffer *b);
+                AgentSettings **ret, Secret **ret_mnemonic);
+/* The file: every key that is not at its default; all: those too, with what each means. */
+int agent_settings_write(const AgentSettings *s, bool all, Buffer *b);
 
 /* key: "section.key" or "key"; value: TOML, or a bare text, number, span or list with commas.
  * -ENOENT: no such key; -EPERM: it cannot be changed (name, npub …); -EINVAL: not that value. The
@@ -98,7 +97,6 @@ typedef struct AgentEdit {
 int agent_settings_edit(AgentSettings *s, const AgentEdit *edit, char **reterr);
 
 bool agent_name_is_valid(const char *name);
-
-/* The rows of the table. */
-size_t agent_settings_n_items(void);
-const struct ConfigItem *agent_settings_item(size_t i);
+/* A name that is one, from what people called it: lowercase, the rest as "-". -EINVAL: nothing is
+ * left. */
+int agent_name_from(const char *text, char ret[static AGENT_NAME_LENGTH_MAX + 1]);

@@ -42,18 +42,32 @@ def verb_problems():
             yield f"man/pylon.1.scd: *{words}* is no verb of src/cli/main.c"
 
 
-def config_problems():
-    if not (root() / "src/lib/basic/config.c").exists():
+def settings_problems(table, page_name):
+    if not (root() / table).exists():
         return
-    settings, page = rows("src/lib/basic/config.c"), read("man/pylon.toml.5.scd")
+    settings, page = rows(table), read(page_name)
     if not settings:
-        yield "src/lib/basic/config.c: no row of the table of settings was recognised"
+        yield f"{table}: no row of the table of settings was recognised"
     if page is None:
-        yield "man/pylon.toml.5.scd: is not there"
+        yield f"{page_name}: is not there"
         return
     for _, key in settings:
         if not re.search(rf"^\*{re.escape(key)}\*", page, re.M):
-            yield f"man/pylon.toml.5.scd: *{key}* has no paragraph"
+            yield f"{page_name}: *{key}* has no paragraph"
+
+
+def config_problems():
+    yield from settings_problems("src/lib/basic/config.c", "man/pylon.toml.5.scd")
+
+
+def agent_settings_problems():
+    """Those of an agent, and the other way round: what the page explains is a setting."""
+    table, page_name = "src/host/settings.c", "man/pylon-agent.toml.5.scd"
+    yield from settings_problems(table, page_name)
+    keys = {key for _, key in rows(table)}
+    for key in re.findall(r"^\*([a-z0-9_]+)\* \(", read(page_name) or "", re.M):
+        if key not in keys:
+            yield f"{page_name}: *{key}* is no setting of {table}"
 
 
 def catalog_problems():
@@ -96,7 +110,7 @@ def po_problems():
 
 
 def problems():
-    for check in (verb_problems, config_problems, catalog_problems, page_problems, po_problems):
+    for check in (verb_problems, config_problems, agent_settings_problems, catalog_problems, page_problems, po_problems):
         yield from check()
 
 
