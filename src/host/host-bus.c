@@ -132,7 +132,7 @@ static int method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        s.purchase.job.bid_msat = s.purchase.max_msat = -1;
+        s.purchase.job.bid_msat = s.purchase.max_msat = s.purchase.fee_max_msat = -1;
         s.purchase.job.params = s.params;
         r = sd_bus_message_read(m, "qss", &s.purchase.job.kind, &s.purchase.job.input,
                         &s.purchase.job.input_type);

@@ -73,6 +73,6 @@ Host *host_free(Host *h) {
 }
 
 bool host_busy(Host *h) {
-        return h->online || h->n_open > 0 || h->resuming || h->retry || h->questions ||
-               store_client_n_waiting(h->store) > 0;
+        return h->online || h->n_open > 0 || market_n_purchases(h->market) > 0 || h->resuming ||
+               h->retry || h->questions || store_client_n_waiting(h->store) > 0;
 }

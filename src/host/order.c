@@ -278,6 +278,13 @@ static void resume(Host *h, const PurchaseRow *row) {
 
         if (order_find(h, row->id))
                 return;
+        if (*row->ref) { /* an agent's: it asks for it again */
+                r = purchase_resume_alone(h->market, row);
+                if (r < 0)
+                        log_warning("Purchase %.12s of the database cannot be taken up: %s.",
+                                        row->id, strerror(-r));
+                return;
+        }
         r = make_room(h);
         o = r < 0 ? NULL : order_add(h);
         if (o) {

@@ -5,6 +5,7 @@
 
 #define LIST_MAX       1000
 #define OPEN_BYTES_MAX (UINT64_C(1024) * 1024)
+#define WHOLE_ROW      "(sqssssssbxxxxxssssxxss)"
 
 /* AddPurchase, MovePurchase */
 
@@ -14,8 +15,9 @@ static int request_add(Store *s, sd_bus_message *m, sd_bus_message *reply, _unus
         const char *text;
         Purchase p = { 0 };
 
-        r = sd_bus_message_read(m, "sqsssbxxxx", &p.id, &p.kind, &p.provider, &p.relays, &p.request,
-                        &auto_pay, &p.bid_msat, &p.max_msat, &p.created_at, &p.deadline);
+        r = sd_bus_message_read(m, "sqsssbxxxxssssx", &p.id, &p.kind, &p.provider, &p.relays,
+                        &p.request, &auto_pay, &p.bid_msat, &p.max_msat, &p.created_at, &p.deadline,
+                        &p.key, &p.account, &p.grant, &p.ref, &p.fee_max_msat);
         if (r < 0)
                 return r;
         p.auto_pay = auto_pay;
@@ -35,13 +37,14 @@ static int request_move(Store *s, sd_bus_message *m, sd_bus_message *reply, _unu
                 const char **reterr) {
         PurchaseMove move = { 0 };
         const char *text;
-        int r, verdict;
+        int r, verdict, blamed;
 
-        r = sd_bus_message_read(m, "ssssssxxx", &move.id, &move.state, &move.payee, &move.bolt11,
+        r = sd_bus_message_read(m, "ssssssxxxxb", &move.id, &move.state, &move.payee, &move.bolt11,
                         &move.result, &move.error, &move.amount_msat, &move.fee_msat,
-                        &move.deadline);
+                        &move.deadline, &move.took_msec, &blamed);
         if (r < 0)
                 return r;
+        move.blamed = blamed;
         r = purchase_move(s->purchases, &move, &verdict, &text);
         if (r < 0) {
                 *reterr = sql_reason(r);
@@ -66,10 +69,67 @@ static int open_row(const Purchase *p, void *userdata) {
         int r;
 
         l->bytes += strlen(p->request) + strlen(p->bolt11) + strlen(p->relays) + 512;
-        r = sd_bus_message_append(l->reply, "(sqssssssbxxxxx)", p->id, p->kind, p->provider,
-                        p->state, p->relays, p->request, p->payee, p->bolt11, (int) p->auto_pay,
-                        p->bid_msat, p->max_msat, p->amount_msat, p->created_at, p->deadline);
+        r = sd_bus_message_append(l->reply, WHOLE_ROW, p->id, p->kind, p->provider, p->state,
+                        p->relays, p->request, p->payee, p->bolt11, (int) p->auto_pay, p->bid_msat,
+                        p->max_msat, p->amount_msat, p->created_at, p->deadline, p->key, p->account,
+                        p->grant, p->ref, p->fee_max_msat, p->fee_msat, p->result, p->error);
         return r < 0 ? r : l->bytes >= OPEN_BYTES_MAX;
+}
+
+static int method_find(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Store *s = userdata;
+        const char *ref;
+        List list;
+        int r;
+
+        r = store_only(s, m, STORE_SERVICES, error);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "s", &ref);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', WHOLE_ROW);
+        if (r < 0)
+                return r;
+
+        list = (List){ .reply = reply };
+        r = purchase_list_ref(s->purchases, ref, open_row, &list);
+        if (r < 0)
+                return store_refuse_database(s, error, r);
+        r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int outcome_row(const PurchaseOutcome *o, void *userdata) {
+        int r = sd_bus_message_append(userdata, "(sbxxx)", o->provider, (int) o->good, o->at,
+                        o->took_msec, o->cost_msat);
+
+        return MIN(r, 0);
+}
+
+static int method_outcomes(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Store *s = userdata;
+        uint32_t limit;
+        int r;
+
+        r = store_only(s, m, STORE_SERVICES, error);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "u", &limit);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sbxxx)");
+        if (r < 0)
+                return r;
+
+        r = purchase_list_outcomes(
+                        s->purchases, MIN(limit, (uint32_t) LIST_MAX), outcome_row, reply);
+        if (r < 0)
+                return store_refuse_database(s, error, r);
+        r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
 static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -86,7 +146,7 @@ static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r >= 0)
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sqssssssbxxxxx)");
+                r = sd_bus_message_open_container(reply, 'a', WHOLE_ROW);
         if (r < 0)
                 return r;
 
@@ -172,18 +232,28 @@ const sd_bus_vtable purchase_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("AddPurchase",
                         SD_BUS_ARGS("s", id, "q", kind, "s", provider, "s", relays, "s", request,
                                     "b", auto_pay, "x", bid_msat, "x", max_msat,
-                                    "x", created_at, "x", deadline),
+                                    "x", created_at, "x", deadline, "s", key, "s", account,
+                                    "s", grant, "s", ref, "x", fee_max_msat),
                         SD_BUS_RESULT("i", verdict, "s", text),
                         method_add, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("MovePurchase",
                         SD_BUS_ARGS("s", id, "s", state, "s", payee, "s", bolt11, "s", result,
-                                    "s", error, "x", amount_msat, "x", fee_msat, "x", deadline),
+                                    "s", error, "x", amount_msat, "x", fee_msat, "x", deadline,
+                                    "x", took_msec, "b", blamed),
                         SD_BUS_RESULT("i", verdict, "s", text),
                         method_move, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenPurchases",
                         SD_BUS_ARGS("s", after, "u", limit),
-                        SD_BUS_RESULT("a(sqssssssbxxxxx)", purchases),
+                        SD_BUS_RESULT("a" WHOLE_ROW, purchases),
                         method_open, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("FindPurchase",
+                        SD_BUS_ARGS("s", ref),
+                        SD_BUS_RESULT("a" WHOLE_ROW, purchases),
+                        method_find, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PurchaseOutcomes",
+                        SD_BUS_ARGS("u", limit),
+                        SD_BUS_RESULT("a(sbxxx)", outcomes),
+                        method_outcomes, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 /* clang-format on */

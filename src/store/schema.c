@@ -206,6 +206,17 @@ static const char schema_purchases[] =
                 "CREATE INDEX purchases_open ON purchases (id) WHERE status IN"
                 " ('asking', 'unpaid', 'paying', 'paid');";
 
+/* Who bought, under which name of his own, and how it went: for choosing the next one. */
+static const char schema_purchase_buyers[] =
+                "ALTER TABLE purchases ADD COLUMN key_name TEXT NOT NULL DEFAULT 'buyer';"
+                "ALTER TABLE purchases ADD COLUMN account TEXT NOT NULL DEFAULT 'owner';"
+                "ALTER TABLE purchases ADD COLUMN grant_name TEXT NOT NULL DEFAULT '';"
+                "ALTER TABLE purchases ADD COLUMN ref TEXT NOT NULL DEFAULT '';"
+                "ALTER TABLE purchases ADD COLUMN fee_max_msats INTEGER NOT NULL DEFAULT -1;"
+                "ALTER TABLE purchases ADD COLUMN took_msecs INTEGER NOT NULL DEFAULT -1;"
+                "ALTER TABLE purchases ADD COLUMN blamed INTEGER NOT NULL DEFAULT 0;"
+                "CREATE UNIQUE INDEX purchases_ref ON purchases (ref) WHERE ref <> '';";
+
 /* What became of requests; table-why.c. */
 static const char schema_why[] = "CREATE TABLE why_counts ("
                                  " hour INTEGER NOT NULL,"
@@ -282,5 +293,6 @@ const SqlMigration schema[] = {
         { "why", schema_why },
         { "books", schema_books },
         { "earning-days", schema_earning_days },
+        { "purchase-buyers", schema_purchase_buyers },
 };
 const size_t schema_n = ELEMENTSOF(schema);

@@ -19,6 +19,8 @@ enum {
         Q_MOVE,
         Q_LIST,
         Q_OPEN,
+        Q_REF,
+        Q_OUTCOMES,
         Q_FIND,
         Q_GET,
         _Q_MAX,
@@ -27,11 +29,16 @@ enum {
 #define SHORT_COLUMNS                                                                    \
         "id, provider_pubkey, status, payee_pubkey, error_message, kind, amount_msats, " \
         "fee_msats, created_at, deadline_at, bid_msats, max_msats, auto_pay"
+#define LONG_COLUMNS                                                                         \
+        SHORT_COLUMNS ", relays, request, bolt11, coalesce(result, ''), key_name, account, " \
+                      "grant_name, ref, fee_max_msats"
 
 static const char *const texts[_Q_MAX] = {
         [Q_ADD] = "INSERT INTO purchases (id, kind, provider_pubkey, status, relays, request, "
-                  "bid_msats, max_msats, auto_pay, created_at, deadline_at) "
-                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                  "bid_msats, max_msats, auto_pay, created_at, deadline_at, key_name, account, "
+                  "grant_name, ref, fee_max_msats) "
+                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                  "ON CONFLICT (id) DO NOTHING ON CONFLICT (ref) WHERE ref <> '' DO NOTHING",
         [Q_STATE] = "SELECT status FROM purchases WHERE id = ?",
         [Q_MOVE] = "UPDATE purchases SET status = ?2, "
                    "payee_pubkey = coalesce(nullif(payee_pubkey, ''), ?3), "
@@ -41,16 +48,26 @@ static const char *const texts[_Q_MAX] = {
                    "amount_msats = iif(?7 >= 0, ?7, amount_msats), "
                    "fee_msats = iif(?8 >= 0, ?8, fee_msats), "
                    "deadline_at = iif(?9 >= 0, ?9, deadline_at), "
+                   "took_msecs = iif(?11 >= 0, ?11, took_msecs), blamed = ?12, "
                    "paid_at = iif(?2 = 'paid', coalesce(paid_at, unixepoch()), paid_at), "
                    "completed_at = iif(?10, unixepoch(), completed_at) WHERE id = ?1",
         [Q_LIST] = "SELECT " SHORT_COLUMNS " FROM purchases WHERE created_at < ?1 "
                    "ORDER BY created_at DESC, seq DESC LIMIT ?2",
-        [Q_OPEN] = "SELECT " SHORT_COLUMNS ", relays, request, bolt11, result FROM purchases "
-                   "WHERE status IN " OPEN " AND id > ?1 ORDER BY id LIMIT ?2",
+        [Q_OPEN] = "SELECT " LONG_COLUMNS " FROM purchases WHERE status IN " OPEN
+                   " AND id > ?1 ORDER BY id LIMIT ?2",
+        [Q_REF] = "SELECT " LONG_COLUMNS " FROM purchases WHERE ref = ?1 AND ref <> ''",
+        [Q_OUTCOMES] = "SELECT coalesce(nullif(payee_pubkey, ''), provider_pubkey), "
+                       "status = 'received', coalesce(completed_at, created_at), "
+                       "iif(took_msecs >= 0, took_msecs, (completed_at - created_at) * 1000), "
+                       "amount_msats + fee_msats FROM purchases WHERE seq > "
+                       "(SELECT coalesce(max(seq), 0) - ?1 FROM purchases) "
+                       "AND (status = 'received' OR (status = 'failed' AND blamed)) "
+                       "ORDER BY seq DESC",
         [Q_FIND] = "SELECT seq FROM purchases WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2",
         [Q_GET] = "SELECT id, kind, provider_pubkey, status, bid_msats, max_msats, auto_pay, "
                   "payee_pubkey, bolt11, amount_msats, fee_msats, relays, request, result, "
-                  "error_message, created_at, deadline_at, paid_at, completed_at "
+                  "error_message, created_at, deadline_at, paid_at, completed_at, "
+                  "key_name, account, grant_name, ref "
                   "FROM purchases WHERE seq = ?",
 };
 
@@ -97,15 +114,23 @@ static bool is_hex(const char *s, size_t n) {
         return strlen(s) == n && strspn(s, "0123456789abcdef") == n;
 }
 
+static bool is_name(const char *s) {
+        return *s && strlen(s) <= PURCHASE_NAME_MAX;
+}
+
 static const char *purchase_fault(const Purchase *p) {
         if (!is_hex(p->id, ID_SIZE))
                 return "its id is not an event id";
         if (*p->provider && !is_hex(p->provider, ID_SIZE))
                 return "its provider is not a public key";
-        if (p->created_at < 0 || p->deadline < 0 || p->bid_msat < -1 || p->max_msat < -1)
+        if (p->created_at < 0 || p->deadline < 0 || p->bid_msat < -1 || p->max_msat < -1 ||
+                        p->fee_max_msat < -1)
                 return "an amount or a time is negative";
         if (strlen(p->request) > PURCHASE_EVENT_MAX || strlen(p->relays) > PURCHASE_TEXT_MAX)
                 return "its texts are too large";
+        if (!is_name(p->key) || !is_name(p->account) || strlen(p->grant) > PURCHASE_NAME_MAX ||
+                        strlen(p->ref) > PURCHASE_NAME_MAX)
+                return "its buyer's names are empty or too long";
         return NULL;
 }
 
@@ -125,15 +150,8 @@ static int find_state(PurchaseTable *t, const char *id, PurchaseState *ret) {
         return 1;
 }
 
-int purchase_add(PurchaseTable *t, const Purchase *p, int *ret_verdict, const char **ret_text) {
+static int insert(PurchaseTable *t, const Purchase *p) {
         SqlStatement *q = t->q[Q_ADD];
-        PurchaseState state;
-        int r;
-
-        *ret_verdict = -EINVAL;
-        *ret_text = purchase_fault(p);
-        if (*ret_text)
-                return 0;
 
         sql_bind_text(q, 1, p->id);
         sql_bind_int(q, 2, p->kind);
@@ -146,7 +164,24 @@ int purchase_add(PurchaseTable *t, const Purchase *p, int *ret_verdict, const ch
         sql_bind_int(q, 9, p->auto_pay);
         sql_bind_int(q, 10, p->created_at);
         sql_bind_int(q, 11, p->deadline);
-        r = sql_run(q);
+        sql_bind_text(q, 12, p->key);
+        sql_bind_text(q, 13, p->account);
+        sql_bind_text(q, 14, p->grant);
+        sql_bind_text(q, 15, p->ref);
+        sql_bind_int(q, 16, p->fee_max_msat);
+        return sql_run(q);
+}
+
+int purchase_add(PurchaseTable *t, const Purchase *p, int *ret_verdict, const char **ret_text) {
+        PurchaseState state;
+        int r;
+
+        *ret_verdict = -EINVAL;
+        *ret_text = purchase_fault(p);
+        if (*ret_text)
+                return 0;
+
+        r = insert(t, p);
         if (r < 0)
                 return r;
 
@@ -155,8 +190,13 @@ int purchase_add(PurchaseTable *t, const Purchase *p, int *ret_verdict, const ch
         if (sql_changes(t->db) > 0)
                 return 0;
         r = find_state(t, p->id, &state);
-        if (r <= 0)
-                return r ?: -EUCLEAN;
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                *ret_verdict = -EEXIST;
+                *ret_text = "another purchase has this ref";
+                return 0;
+        }
         *ret_verdict = 1;
         *ret_text = names[state];
         return 0;
@@ -175,6 +215,8 @@ static int update(PurchaseTable *t, PurchaseState to, const PurchaseMove *move) 
         sql_bind_int(q, 8, move->fee_msat);
         sql_bind_int(q, 9, move->deadline);
         sql_bind_int(q, 10, purchase_state_is_final(to));
+        sql_bind_int(q, 11, move->took_msec);
+        sql_bind_int(q, 12, move->blamed);
         return sql_run(q);
 }
 
@@ -242,6 +284,11 @@ static int rows(SqlStatement *q, bool whole, purchase_row_t row, void *userdata)
                         .request = whole ? sql_text(q, 14) : "",
                         .bolt11 = whole ? sql_text(q, 15) : "",
                         .result = whole ? sql_text(q, 16) : "",
+                        .key = whole ? sql_text(q, 17) : "",
+                        .account = whole ? sql_text(q, 18) : "",
+                        .grant = whole ? sql_text(q, 19) : "",
+                        .ref = whole ? sql_text(q, 20) : "",
+                        .fee_max_msat = whole ? sql_int(q, 21) : -1,
                 };
 
                 r = row(&p, userdata);
@@ -267,6 +314,35 @@ int purchase_list_open(PurchaseTable *t, const char *after, unsigned limit, purc
         sql_bind_text(q, 1, after);
         sql_bind_int(q, 2, limit);
         return rows(q, true, row, userdata);
+}
+
+int purchase_list_ref(PurchaseTable *t, const char *ref, purchase_row_t row, void *userdata) {
+        SqlStatement *q = t->q[Q_REF];
+
+        sql_bind_text(q, 1, ref);
+        return rows(q, true, row, userdata);
+}
+
+int purchase_list_outcomes(
+                PurchaseTable *t, unsigned limit, purchase_outcome_t row, void *userdata) {
+        _cleanup_sql_ SqlStatement *q = t->q[Q_OUTCOMES];
+        int r;
+
+        sql_bind_int(q, 1, limit);
+        while ((r = sql_step(q)) > 0) {
+                r = row(
+                                &(PurchaseOutcome){
+                                                .provider = sql_text(q, 0),
+                                                .good = sql_int(q, 1) != 0,
+                                                .at = sql_int(q, 2),
+                                                .took_msec = sql_int(q, 3),
+                                                .cost_msat = sql_int(q, 4),
+                                },
+                                userdata);
+                if (r != 0)
+                        return r;
+        }
+        return r;
 }
 
 static int find_prefix(

@@ -45,7 +45,7 @@ static int tear_down(void **state) {
         return 0;
 }
 
-static int add(World *w, const char *id) {
+static int add_ref(World *w, const char *id, const char *ref) {
         const Purchase p = {
                 .id = id,
                 .kind = 5970,
@@ -57,6 +57,11 @@ static int add(World *w, const char *id) {
                 .max_msat = 5000,
                 .created_at = 1700000000,
                 .deadline = 1700000060,
+                .key = "agent:ada",
+                .account = "agent:ada",
+                .grant = "agent:ada",
+                .ref = ref,
+                .fee_max_msat = -1,
         };
         int verdict;
 
@@ -64,9 +69,16 @@ static int add(World *w, const char *id) {
         return verdict;
 }
 
-static int move(World *w, const char *state, const char *bolt11, const char *result) {
+static int add(World *w, const char *id) {
+        return add_ref(w, id, "");
+}
+
+static int move_id(World *w, const char *id, const char *state, const char *bolt11,
+                const char *result) {
         const PurchaseMove m = {
-                .id = ID,
+                .id = id,
+                .took_msec = streq(state, "received") ? 1500 : -1,
+                .blamed = streq(state, "failed"),
                 .state = state,
                 .payee = *bolt11 ? PAYEE : "",
                 .bolt11 = bolt11,
@@ -80,6 +92,10 @@ static int move(World *w, const char *state, const char *bolt11, const char *res
 
         assert_int_equal(purchase_move(w->purchases, &m, &verdict, &w->text), 0);
         return verdict;
+}
+
+static int move(World *w, const char *state, const char *bolt11, const char *result) {
+        return move_id(w, ID, state, bolt11, result);
 }
 
 static int row(const Purchase *p, void *userdata) {
@@ -105,6 +121,46 @@ static void a_purchase_is_added_once(void **state) {
         assert_string_equal(w->text, "asking");
         assert_int_equal(add(w, "nonsense"), -EINVAL);
         assert_string_equal(open_ones(w), "c0ffee00 asking  0\n");
+}
+
+static void a_ref_is_of_one_purchase_and_finds_it_in_every_state(void **state) {
+        World *w = *state;
+
+        assert_int_equal(add_ref(w, ID, "agent:ada/7/1/1"), 0);
+        assert_int_equal(add_ref(w, ID, "agent:ada/7/1/1"), 1); /* repeated */
+        assert_int_equal(add_ref(w, PAYEE, "agent:ada/7/1/1"), -EEXIST);
+        assert_int_equal(add_ref(w, PAYEE, ""), 0);
+        w->trail[0] = '\0';
+        assert_int_equal(purchase_list_ref(w->purchases, "", row, w), 0);
+        assert_string_equal(w->trail, "");
+        assert_int_equal(move(w, "received", "", "{}"), 0);
+        assert_int_equal(purchase_list_ref(w->purchases, "agent:ada/7/1/1", row, w), 0);
+        assert_string_equal(w->trail, "c0ffee00 received  0\n");
+}
+
+static int outcome(const PurchaseOutcome *o, void *userdata) {
+        World *w = userdata;
+        size_t n = strlen(w->trail);
+
+        (void) snprintf(w->trail + n, sizeof(w->trail) - n, "%.8s %d %lld %lld\n", o->provider,
+                        o->good, (long long) o->took_msec, (long long) o->cost_msat);
+        return 0;
+}
+
+static void how_it_went_with_providers_is_told_newest_first(void **state) {
+        World *w = *state;
+
+        assert_int_equal(add(w, ID), 0);
+        assert_int_equal(add(w, PAYEE), 0);
+        assert_int_equal(move(w, "paying", "lnbcrt1", ""), 0);
+        assert_int_equal(move(w, "received", "", "{}"), 0);
+        w->trail[0] = '\0';
+        assert_int_equal(purchase_list_outcomes(w->purchases, 10, outcome, w), 0);
+        assert_string_equal(w->trail, "ab0ffee0 1 1500 4000\n");
+        assert_int_equal(move_id(w, PAYEE, "failed", "lnbcrt2", ""), 0);
+        w->trail[0] = '\0';
+        assert_int_equal(purchase_list_outcomes(w->purchases, 10, outcome, w), 0);
+        assert_int_equal(strncmp(w->trail, "ab0ffee0 0 ", 11), 0);
 }
 
 static void it_goes_forward_only(void **state) {
@@ -151,6 +207,11 @@ static void the_states_have_names(_unused_ void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_purchase_is_added_once, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
+                                a_ref_is_of_one_purchase_and_finds_it_in_every_state, set_up,
+                                tear_down),
+                cmocka_unit_test_setup_teardown(
+                                how_it_went_with_providers_is_told_newest_first, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(it_goes_forward_only, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(
                                 an_invoice_and_a_result_stay_what_they_were, set_up, tear_down),

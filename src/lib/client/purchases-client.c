@@ -4,7 +4,8 @@
 #include "bus/names.h"
 #include "bus/text.h"
 
-#define PAGE_MAX 256
+#define PAGE_MAX  256
+#define WHOLE_ROW "(sqssssssbxxxxxssssxxss)"
 
 struct PurchasesCall {
         PurchasesClient *client;
@@ -12,6 +13,7 @@ struct PurchasesCall {
         union {
                 purchases_verdict_t verdict;
                 purchases_page_t page;
+                purchases_outcomes_t outcomes;
         } done;
         void *userdata;
         PurchasesCall **handle, *prev, *next;
@@ -94,9 +96,10 @@ int purchases_add(PurchasesClient *c, const PurchaseRow *row, purchases_verdict_
         if (r >= 0)
                 r = bus_client_message(c->bus, BUS_STORE_PURCHASES, "AddPurchase", &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sqsssbxxxx", row->id, row->kind, row->provider,
+                r = sd_bus_message_append(m, "sqsssbxxxxssssx", row->id, row->kind, row->provider,
                                 row->relays, request, (int) row->auto_pay, row->bid_msat,
-                                row->max_msat, row->created_at, row->deadline);
+                                row->max_msat, row->created_at, row->deadline, row->key,
+                                row->account, row->grant, row->ref, row->fee_max_msat);
         if (r < 0)
                 return r;
         return call_send(c, m, on_verdict,
@@ -114,10 +117,11 @@ int purchases_move(PurchasesClient *c, const PurchaseChange *change, purchases_v
         if (r >= 0)
                 r = bus_client_message(c->bus, BUS_STORE_PURCHASES, "MovePurchase", &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ssssssxxx", change->id, change->state,
+                r = sd_bus_message_append(m, "ssssssxxxxb", change->id, change->state,
                                 change->payee ?: "", change->bolt11 ?: "", result,
                                 bus_text_or(change->error, ""), change->amount_msat,
-                                change->fee_msat, change->deadline);
+                                change->fee_msat, change->deadline, change->took_msec,
+                                (int) change->blamed);
         if (r < 0)
                 return r;
         return call_send(c, m, on_verdict,
@@ -127,18 +131,18 @@ int purchases_move(PurchasesClient *c, const PurchaseChange *change, purchases_v
 static int read_page(sd_bus_message *m, PurchaseRow *rows, size_t *ret_n) {
         int r, auto_pay;
 
-        r = sd_bus_message_enter_container(m, 'a', "(sqssssssbxxxxx)");
+        r = sd_bus_message_enter_container(m, 'a', WHOLE_ROW);
         while (r >= 0 && *ret_n < PAGE_MAX) {
                 PurchaseRow *p = rows + *ret_n;
 
-                r = sd_bus_message_read(m, "(sqssssssbxxxxx)", &p->id, &p->kind, &p->provider,
-                                &p->state, &p->relays, &p->request, &p->payee, &p->bolt11,
-                                &auto_pay, &p->bid_msat, &p->max_msat, &p->amount_msat,
-                                &p->created_at, &p->deadline);
+                r = sd_bus_message_read(m, WHOLE_ROW, &p->id, &p->kind, &p->provider, &p->state,
+                                &p->relays, &p->request, &p->payee, &p->bolt11, &auto_pay,
+                                &p->bid_msat, &p->max_msat, &p->amount_msat, &p->created_at,
+                                &p->deadline, &p->key, &p->account, &p->grant, &p->ref,
+                                &p->fee_max_msat, &p->fee_msat, &p->result, &p->error);
                 if (r == 0)
                         break;
                 p->auto_pay = r > 0 && auto_pay;
-                p->result = p->error = "";
                 *ret_n += r > 0;
         }
         return MIN(r, 0);
@@ -183,6 +187,70 @@ int purchases_open(PurchasesClient *c, const char *after, purchases_page_t done,
                         ret);
 }
 
+int purchases_find(PurchasesClient *c, const char *ref, purchases_page_t done, void *userdata,
+                PurchasesCall **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = bus_client_message(c->bus, BUS_STORE_PURCHASES, "FindPurchase", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", ref);
+        if (r < 0)
+                return r;
+        return call_send(c, m, on_page, &(PurchasesCall){ .done.page = done, .userdata = userdata },
+                        ret);
+}
+
+static int read_outcomes(sd_bus_message *m, PurchaseOutcome *rows, size_t *ret_n) {
+        int r, good;
+
+        r = sd_bus_message_enter_container(m, 'a', "(sbxxx)");
+        while (r >= 0 && *ret_n < PURCHASE_OUTCOMES_MAX) {
+                PurchaseOutcome *o = rows + *ret_n;
+
+                r = sd_bus_message_read(m, "(sbxxx)", &o->provider, &good, &o->at, &o->took_msec,
+                                &o->cost_msat);
+                if (r == 0)
+                        break;
+                o->good = r > 0 && good;
+                *ret_n += r > 0;
+        }
+        return MIN(r, 0);
+}
+
+static void on_outcomes(sd_bus_message *reply, int error, _unused_ const char *name,
+                const char *reason, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = sd_bus_message_ref(reply);
+        _cleanup_free_ PurchaseOutcome *rows = NULL;
+        PurchasesCall *call = userdata;
+        purchases_outcomes_t done = call->done.outcomes;
+        size_t n = 0;
+
+        userdata = call->userdata;
+        call_unlink(call);
+        free(call);
+        if (error >= 0) {
+                rows = new0(PurchaseOutcome, PURCHASE_OUTCOMES_MAX);
+                error = rows ? read_outcomes(m, rows, &n) : -ENOMEM;
+                reason = "the store's answer could not be read";
+        }
+        done(error, error < 0 ? reason : NULL, rows, error < 0 ? 0 : n, userdata);
+}
+
+int purchases_outcomes(PurchasesClient *c, purchases_outcomes_t done, void *userdata,
+                PurchasesCall **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = bus_client_message(c->bus, BUS_STORE_PURCHASES, "PurchaseOutcomes", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "u", (uint32_t) PURCHASE_OUTCOMES_MAX);
+        if (r < 0)
+                return r;
+        return call_send(c, m, on_outcomes,
+                        &(PurchasesCall){ .done.outcomes = done, .userdata = userdata }, ret);
+}
+
 /* The columns of the table, as the public interface has them. */
 static int read_column(sd_bus_message *m, const char *name, PurchaseRow *p) {
         const struct {
@@ -220,7 +288,11 @@ static int read_one(sd_bus_message *m, PurchaseRow *p, size_t *ret_n) {
                 .payee = "",
                 .bolt11 = "",
                 .result = "",
-                .error = "" };
+                .error = "",
+                .key = "",
+                .account = "",
+                .grant = "",
+                .ref = "" };
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 r = sd_bus_message_read(m, "s", &name);

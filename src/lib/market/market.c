@@ -59,6 +59,7 @@ int market_new(sd_event *event, const MarketSockets *sockets, const char *key, N
         m->network = network;
         map_init(&m->by_id, MARKET_PURCHASES_MAX);
         map_init(&m->by_subscription, MARKET_PURCHASES_MAX);
+        map_init(&m->by_ref, MARKET_PURCHASES_MAX);
         m->key = strdup(key);
         if (!m->key)
                 return -ENOMEM;
@@ -76,15 +77,23 @@ int market_new(sd_event *event, const MarketSockets *sockets, const char *key, N
 }
 
 Market *market_free(Market *m) {
+        Purchase *p;
+        size_t cursor = 0;
+
         if (!m)
                 return NULL;
 
+        while ((p = map_next(&m->by_ref, &cursor))) { /* those that go on alone */
+                (void) purchase_free(p);
+                cursor = 0;
+        }
         m->relay = relay_client_free(m->relay);
         m->signer = signer_client_free(m->signer);
         m->purchases = purchases_client_free(m->purchases);
         m->wallet = wallet_client_free(m->wallet);
         map_done(&m->by_id);
         map_done(&m->by_subscription);
+        map_done(&m->by_ref);
         free(m->key);
         m->event = sd_event_unref(m->event);
         return mfree(m);

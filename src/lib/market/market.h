@@ -1,6 +1,6 @@
 #pragma once
-/* Market: one buyer. It owns the connections to relay, signer, store and wallet that all its
- * purchases share, and hands each purchase the answers to its request. */
+/* Market: where one process buys, for one or many buyers. It owns the connections to relay, signer,
+ * store and wallet that all purchases share, and hands each purchase the answers to its request. */
 #include <systemd/sd-event.h>
 
 #include "basic/config.h"
@@ -11,12 +11,13 @@
 typedef struct Market Market;
 typedef struct Purchase Purchase;
 
-#define MARKET_PURCHASES_MAX 256
+#define MARKET_PURCHASES_MAX 2048
 
 typedef struct MarketSockets {
         const char *relay, *signer, *store, *wallet;
 } MarketSockets;
 
+/* key: the signer's, of purchases that name none. */
 int market_new(sd_event *event, const MarketSockets *sockets, const char *key, Network network,
                 Market **ret);
 Market *market_free(Market *m); /* after its purchases */

@@ -10,7 +10,6 @@
 #include "market/terms.h"
 #include "nostr/nip89.h"
 
-#define OWNER         "owner" /* whose money it is */
 #define PURPOSE       "job"
 #define PAYMENT_ID    "purchase:%s"
 #define OFFER_USEC    (3 * SEC)
@@ -19,6 +18,7 @@
 #define LOOK_MAX      MIN_
 #define EXPIRED_GRACE 60   /* seconds: the result of what was paid at the last moment */
 #define PAID_WAIT     3600 /* seconds: how long a paid result is waited for at least */
+#define PAID_LEAST    15   /* the same, of one with a ref: its buyer decides */
 
 void candidate_done(Candidate *c) {
         c->bolt11 = mfree(c->bolt11);
@@ -63,8 +63,10 @@ static void drop_candidate(Purchase *p) {
 
 static Step refuse_candidate(Purchase *p, const char *reason) {
         purchase_tell(p, "refused", reason);
-        if (p->provider[0])
+        if (p->provider[0]) {
+                p->blamed = true;
                 return flow_fail(&p->flow, -EPERM, reason);
+        }
         (void) snprintf(p->last_refusal, sizeof(p->last_refusal), "%s", reason);
         drop_candidate(p);
         return flow_go(p->n_candidates > 0 ? PURCHASE_COMPARING : PURCHASE_WAITING);
@@ -127,7 +129,8 @@ static int ask_offer(Purchase *p) {
 Step purchase_compare(Flow *f) {
         Purchase *p = flow_purchase(f);
 
-        if (p->auto_pay && ask_offer(p) >= 0)
+        /* Nothing that was announced could forbid what may be paid and was bid. */
+        if (p->auto_pay && (p->bid_msat < 0 || p->bid_msat < p->max_msat) && ask_offer(p) >= 0)
                 return flow_wait();
         return take_candidate(p, -1);
 }
@@ -152,14 +155,24 @@ static void payment_id(const Purchase *p, char *ret, size_t size) {
         (void) snprintf(ret, size, PAYMENT_ID, purchase_id(p));
 }
 
+/* With a ref the most that may be paid has the fee in it. */
+static int64_t fee_max(const Purchase *p) {
+        int64_t left = p->max_msat - p->amount_msat;
+
+        if (p->fee_max_msat < 0 || p->max_msat < 0)
+                return -1;
+        return MIN(p->fee_max_msat, MAX(left, INT64_C(0)));
+}
+
 static int send_payment(Purchase *p) {
         char id[128];
         const WalletPay pay = {
                 .id = id,
-                .account = OWNER,
+                .account = p->account,
                 .destination = p->bolt11,
                 .amount_msat = p->amount_msat,
-                .fee_max_msat = -1,
+                .fee_max_msat = fee_max(p),
+                .grant = p->grant,
                 .purpose = PURPOSE,
                 .ref = purchase_id(p),
                 .payee = p->payee,
@@ -201,13 +214,15 @@ static int on_again(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
 static void take_payment(Purchase *p, const WalletPaid *paid) {
         if (streq(paid->state, "settled")) {
                 p->fee_msat = paid->fee_msat;
-                p->deadline = MAX(p->deadline, purchase_now(p) + PAID_WAIT);
+                p->deadline = MAX(p->deadline,
+                                purchase_now(p) + (p->ref[0] ? PAID_LEAST : PAID_WAIT));
                 flow_drive(&p->flow, flow_go(PURCHASE_PAID));
-        } else if (streq(paid->state, "failed"))
+        } else if (streq(paid->state, "failed")) {
+                p->blamed = true; /* who cannot be paid is not asked again soon */
                 flow_drive(&p->flow, flow_fail(&p->flow, -EREMOTEIO,
                                                      isempty(paid->reason) ? "the payment failed"
                                                                            : paid->reason));
-        else
+        } else
                 look_later(p);
 }
 
@@ -215,7 +230,7 @@ static void on_looked(int error, const char *reason, const WalletPaid *paid, voi
         Purchase *p = userdata;
 
         if (error == -ENOENT) /* it was never written down, so it was never sent */
-                flow_drive(&p->flow, flow_fail(&p->flow, -EREMOTEIO,
+                flow_drive(&p->flow, flow_fail(&p->flow, p->pay_error ?: -EREMOTEIO,
                                                      p->flow.reason[0] ? p->flow.reason
                                                                        : "it was not paid"));
         else if (error < 0) {
@@ -235,6 +250,7 @@ static void on_paid(int error, const char *reason, const WalletPaid *paid, void 
                 return;
         }
         log_info("Purchase %.12s was not paid: %s.", purchase_id(p), reason);
+        p->pay_error = error;
         (void) snprintf(p->flow.reason, sizeof(p->flow.reason), "%s", reason);
         if (look(p) < 0)
                 look_later(p);

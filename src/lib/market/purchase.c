@@ -4,16 +4,14 @@
 #include "basic/fault.h"
 #include "basic/log.h"
 #include "basic/text.h"
-#include "bus/names.h"
 #include "market/market-private.h"
-#include "market/proof.h"
 
+#define FINDING_USEC   (20 * SEC)
 #define SIGNING_USEC   (20 * SEC)
+#define REVOKING_USEC  (5 * SEC)
 #define COMPARING_USEC (10 * SEC)
 #define LEAST_USEC     (10 * SEC) /* for what was answered while nobody listened */
 
-static Step purchase_sign(Flow *f);
-static Step purchase_ask(Flow *f);
 static Step purchase_wait(Flow *f);
 static int purchase_record(Flow *f);
 static uint64_t purchase_deadline(Flow *f);
@@ -22,16 +20,18 @@ static void purchase_done(Flow *f);
 
 /* clang-format off */
 static const FlowState purchase_states[_PURCHASE_STATE_MAX] = {
-        /*                       name         enter              deadline        late             fails            next                                                 durable */
-        [PURCHASE_SIGNING]   = { "signing",   purchase_sign,     SIGNING_USEC,   PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_ASKING),                                  false },
-        [PURCHASE_ASKING]    = { "asking",    purchase_ask,      MIN_,           PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_WAITING),                                 true  },
-        [PURCHASE_WAITING]   = { "waiting",   purchase_wait,     MIN_,           PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_COMPARING) | B(PURCHASE_RECEIVED),         false },
-        [PURCHASE_COMPARING] = { "comparing", purchase_compare,  COMPARING_USEC, PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_WAITING) | B(PURCHASE_COMPARING) | B(PURCHASE_UNPAID) | B(PURCHASE_PAYING) | B(PURCHASE_RECEIVED), false },
-        [PURCHASE_UNPAID]    = { "unpaid",    purchase_show,     MIN_,           PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_RECEIVED),                                true  },
-        [PURCHASE_PAYING]    = { "paying",    purchase_pay,      0,              0,               PURCHASE_FAILED, B(PURCHASE_PAID) | B(PURCHASE_RECEIVED),             true  },
-        [PURCHASE_PAID]      = { "paid",      purchase_was_paid, HOUR,           PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_RECEIVED),                                true  },
-        [PURCHASE_RECEIVED]  = { "received",  .final = true, .durable = true },
-        [PURCHASE_FAILED]    = { "failed",    .final = true, .durable = true },
+        /*                        name          enter              deadline        late             fails            next                                                 durable */
+        [PURCHASE_FINDING]    = { "finding",    purchase_look,     FINDING_USEC,   PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_SIGNING) | B(PURCHASE_ASKING) | B(PURCHASE_UNPAID) | B(PURCHASE_PAYING) | B(PURCHASE_PAID) | B(PURCHASE_RECEIVED), false },
+        [PURCHASE_SIGNING]    = { "signing",    purchase_sign,     SIGNING_USEC,   PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_ASKING),                                  false },
+        [PURCHASE_ASKING]     = { "asking",     purchase_ask,      MIN_,           PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_WAITING) | B(PURCHASE_CANCELLING),        true  },
+        [PURCHASE_WAITING]    = { "waiting",    purchase_wait,     MIN_,           PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_COMPARING) | B(PURCHASE_RECEIVED) | B(PURCHASE_CANCELLING), false },
+        [PURCHASE_COMPARING]  = { "comparing",  purchase_compare,  COMPARING_USEC, PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_WAITING) | B(PURCHASE_COMPARING) | B(PURCHASE_UNPAID) | B(PURCHASE_PAYING) | B(PURCHASE_RECEIVED) | B(PURCHASE_CANCELLING), false },
+        [PURCHASE_UNPAID]     = { "unpaid",     purchase_show,     MIN_,           PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_RECEIVED) | B(PURCHASE_CANCELLING),       true  },
+        [PURCHASE_PAYING]     = { "paying",     purchase_pay,      0,              0,               PURCHASE_FAILED, B(PURCHASE_PAID) | B(PURCHASE_RECEIVED),             true  },
+        [PURCHASE_PAID]       = { "paid",       purchase_was_paid, HOUR,           PURCHASE_FAILED, PURCHASE_FAILED, B(PURCHASE_RECEIVED) | B(PURCHASE_CANCELLING),       true  },
+        [PURCHASE_CANCELLING] = { "cancelling", purchase_revoke,   REVOKING_USEC,  PURCHASE_FAILED, PURCHASE_FAILED, 0,                                                   false },
+        [PURCHASE_RECEIVED]   = { "received",   .final = true, .durable = true },
+        [PURCHASE_FAILED]     = { "failed",     .final = true, .durable = true },
 };
 /* clang-format on */
 
@@ -69,9 +69,10 @@ static uint64_t purchase_deadline(Flow *f) {
         const Purchase *p = flow_purchase(f);
         int64_t left = p->deadline - purchase_now(p);
 
-        if (f->state == PURCHASE_SIGNING || f->state == PURCHASE_COMPARING)
+        if (f->state <= PURCHASE_SIGNING || f->state == PURCHASE_COMPARING ||
+                        f->state == PURCHASE_CANCELLING)
                 return purchase_states[f->state].deadline_usec;
-        return MAX(left > 0 ? (usec_t) left * SEC : 0, p->timeout > 0 ? SEC : LEAST_USEC);
+        return MAX(left > 0 ? (usec_t) left * SEC : 0, p->resumed ? LEAST_USEC : SEC);
 }
 
 void purchase_tell(Purchase *p, const char *status, const char *text) {
@@ -135,8 +136,23 @@ static int purchase_write_new(Purchase *p) {
                                         .max_msat = p->max_msat,
                                         .created_at = p->created_at,
                                         .deadline = p->deadline,
+                                        .key = p->key,
+                                        .account = p->account,
+                                        .grant = p->grant,
+                                        .ref = p->ref,
+                                        .fee_max_msat = p->fee_max_msat,
                         },
                         on_written, p, &p->writing);
+}
+
+/* Silence is blamed, too. What our wallet did not pay was not spent. */
+static void note_failure(Purchase *p) {
+        const Flow *f = &p->flow;
+
+        if (f->error == -ETIMEDOUT && (f->from == PURCHASE_WAITING || f->from == PURCHASE_PAID))
+                p->blamed = true;
+        if (f->from == PURCHASE_PAYING)
+                p->amount_msat = p->fee_msat = 0;
 }
 
 static int purchase_record(Flow *f) {
@@ -144,10 +160,13 @@ static int purchase_record(Flow *f) {
         bool pays = p->payee[0];
         int r;
 
+        if (f->state == PURCHASE_FAILED)
+                note_failure(p);
+
         r = purchase_fault(p, "before");
         if (r < 0)
                 return r;
-        if (f->state == PURCHASE_ASKING)
+        if (f->state == PURCHASE_ASKING && !p->stored)
                 return purchase_write_new(p);
         if (!p->stored)
                 return 1; /* what was never written needs no end */
@@ -163,20 +182,11 @@ static int purchase_record(Flow *f) {
                                         .amount_msat = pays ? p->amount_msat : -1,
                                         .fee_msat = pays ? p->fee_msat : -1,
                                         .deadline = p->deadline,
+                                        .took_msec = f->state == PURCHASE_RECEIVED ? p->took_msec
+                                                                                   : -1,
+                                        .blamed = p->blamed,
                         },
                         on_written, p, &p->writing);
-}
-
-/* What is handed over is on disk, or has made no difference. */
-static void acknowledge(Purchase *p) {
-        if (p->seq == 0 || p->flow.recording || p->n_candidates > 0 || !p->registered)
-                return;
-        relay_client_acknowledge(p->market->relay, p->subscription, TAKE(p->seq, 0));
-}
-
-void purchase_taken(Purchase *p, uint64_t seq) {
-        p->seq = seq;
-        acknowledge(p);
 }
 
 static void purchase_changed(Flow *f, int from) {
@@ -186,180 +196,11 @@ static void purchase_changed(Flow *f, int from) {
                         flow_state_name(f));
         if (f->state == PURCHASE_ASKING && from != PURCHASE_ASKING && p->handler->stored)
                 p->handler->stored(p, p->userdata);
-        acknowledge(p);
-}
-
-/* ---- signing, asking */
-
-static int purchase_register(Purchase *p) {
-        Market *m = p->market;
-        int r;
-
-        (void) snprintf(p->subscription, sizeof(p->subscription), "job:%.16s",
-                        event_id_hex(p->request));
-        r = map_put_string(&m->by_id, event_id_hex(p->request), p);
-        if (r < 0)
-                return r;
-        r = map_put_string(&m->by_subscription, p->subscription, p);
-        if (r < 0)
-                map_remove_string(&m->by_id, event_id_hex(p->request));
-        p->registered = r >= 0;
-        return r;
-}
-
-static void on_signed(int error, const char *name, const char *reason, const SignerResult *results,
-                size_t n, void *userdata) {
-        Purchase *p = userdata;
-        int r = streq(name, BUS_ERROR_NO_KEY) ? -ENOKEY : error;
-
-        if (r >= 0 && n == 1) {
-                r = results[0].error;
-                reason = results[0].reason;
-        }
-        if (r >= 0) {
-                p->request = event_ref(results[0].event);
-                r = purchase_register(p);
-                reason = r == -EEXIST    ? "the same request is being bought already"
-                         : r == -ENOBUFS ? "too many purchases are open"
-                                         : "there is no memory";
-        }
-        flow_drive(&p->flow, r < 0 ? flow_fail(&p->flow, r, reason) : flow_go(PURCHASE_ASKING));
-}
-
-static Step purchase_sign(Flow *f) {
-        Purchase *p = flow_purchase(f);
-        const Draft *draft = p->draft;
-        int r;
-
-        r = signer_sign(p->market->signer, p->market->key, &draft, 1, on_signed, p, &p->signing);
-        if (r < 0)
-                return flow_fail(f, r, "the signer could not be asked");
-        return flow_wait();
-}
-
-static void on_published(int error, const char *reason, void *userdata) {
-        Purchase *p = userdata;
-
-        if (p->flow.state != PURCHASE_ASKING)
-                return; /* an answer was faster */
-        flow_drive(&p->flow,
-                        error < 0 ? flow_fail(&p->flow, error, reason) : flow_go(PURCHASE_WAITING));
-}
-
-int purchase_listen(Purchase *p) {
-        char filter[160];
-        const char *const filters[] = { filter, NULL };
-        int r;
-
-        if (p->listening)
-                return 0;
-        (void) snprintf(filter, sizeof(filter), "{\"kinds\":[%u,%u],\"#e\":[\"%s\"]}",
-                        (unsigned) job_result_kind(event_kind(p->request)), JOB_FEEDBACK_KIND,
-                        event_id_hex(p->request));
-        r = relay_client_subscribe(p->market->relay, p->subscription, filters,
-                        (const char *const *) p->relays);
-        p->listening = r >= 0;
-        return r;
-}
-
-/* First the ear, then the mouth: a fast provider answers before we would be listening. */
-static Step purchase_ask(Flow *f) {
-        Purchase *p = flow_purchase(f);
-        int r;
-
-        r = purchase_listen(p);
-        if (r < 0)
-                return flow_fail(f, r, "the answers could not be subscribed to");
-
-        r = relay_client_publish(p->market->relay, event_json(p->request, NULL),
-                        (const char *const *) p->relays, true, on_published, p, &p->publishing);
-        if (r < 0)
-                return flow_fail(f, r, "the request could not be handed to the relays");
-        return flow_wait();
+        purchase_acknowledge(p);
 }
 
 static Step purchase_wait(Flow *f) {
         return flow_purchase(f)->n_candidates > 0 ? flow_go(PURCHASE_COMPARING) : flow_wait();
-}
-
-/* ---- answers */
-
-/* What a provider wrote is a stranger's text: cut to size, and the terminal's escapes are dealt
- * with where it is shown. */
-static void take_feedback(Purchase *p, const Event *e, const JobAnswer *a) {
-        const char *text = isempty(a->text) ? a->content : a->text;
-        bool alone = p->provider[0] || p->payee[0];
-
-        if (a->status == JOB_STATUS_PAYMENT_REQUIRED && p->payee[0])
-                return; /* one invoice was taken: another one of the same job is not another payment
-                         */
-        purchase_tell(p, a->status_text, text);
-        if (a->status == JOB_STATUS_PAYMENT_REQUIRED)
-                purchase_want_pay(p, e, a);
-        else if (a->status == JOB_STATUS_ERROR && p->flow.state == PURCHASE_PAYING)
-                log_info("Purchase %.12s: its provider gave up while it was being paid.",
-                                purchase_id(p));
-        else if (a->status == JOB_STATUS_ERROR && alone)
-                flow_drive(&p->flow,
-                                flow_fail(&p->flow, -EREMOTEIO,
-                                                isempty(text) ? "the provider refused" : text));
-        else if (a->status == JOB_STATUS_ERROR)
-                (void) snprintf(p->last_refusal, sizeof(p->last_refusal), "%s", text);
-}
-
-static void take_result(Purchase *p, Event *e, const JobAnswer *a) {
-        const char *reason = NULL;
-        int r;
-
-        r = proof_check(p->request, a->content, a->content_size, &reason);
-        if (r < 0) {
-                log_debug("A result of %s is not taken: %s", event_pubkey_hex(e),
-                                reason ?: "no memory");
-                purchase_tell(p, "refused", reason ?: "there is no memory");
-                return;
-        }
-        if (p->result)
-                return;
-        p->result = event_ref(e);
-        flow_drive(&p->flow, flow_go(PURCHASE_RECEIVED));
-}
-
-/* Once somebody is to be paid, only he counts. */
-static const char *only_provider(const Purchase *p) {
-        return p->payee[0] ? p->payee : p->provider[0] ? p->provider : NULL;
-}
-
-void purchase_take(Purchase *p, const RelayEvent *e) {
-        const char *reason = NULL;
-        JobAnswer a;
-        int r;
-
-        r = job_answer_check(e->event, p->request, only_provider(p), &reason);
-        if (r >= 0)
-                r = job_answer_parse(e->event, &a, &reason);
-        if (r < 0) {
-                log_debug("An answer from %s is not taken: %s", e->relay, reason ?: "no memory");
-                return;
-        }
-
-        /* The answer may come before the relay service has said that the request is on disk. */
-        if (p->flow.state == PURCHASE_ASKING)
-                flow_drive(&p->flow, flow_go(PURCHASE_WAITING));
-        if (p->flow.state < PURCHASE_WAITING || p->flow.state > PURCHASE_PAID)
-                return;
-        if (event_kind(e->event) == JOB_FEEDBACK_KIND)
-                take_feedback(p, e->event, &a);
-        else
-                take_result(p, e->event, &a);
-}
-
-void purchase_outcome(Purchase *p, const char *relay, RelayVerdict verdict, const char *message) {
-        char text[512];
-
-        if (verdict == RELAY_TRYING)
-                return;
-        (void) snprintf(text, sizeof(text), "%s%s%s", relay, isempty(message) ? "" : ": ", message);
-        purchase_tell(p, verdict == RELAY_ACCEPTED ? "published" : "refused", text);
 }
 
 static void purchase_done(Flow *f) {
@@ -378,6 +219,7 @@ static Purchase *purchase_new(Market *m, const PurchaseHandler *handler, void *u
                 p->market = m;
                 p->handler = handler;
                 p->userdata = userdata;
+                p->fee_max_msat = p->took_msec = -1;
         }
         return p;
 }
@@ -392,91 +234,125 @@ static int purchase_begin(Purchase *p, PurchaseState first) {
         return r;
 }
 
-int purchase_start(Market *m, const PurchaseOrder *order, const PurchaseHandler *handler,
-                void *userdata, Purchase **ret) {
-        _cleanup_(purchase_freep) Purchase *p = purchase_new(m, handler, userdata);
-        const JobOrder *job = &order->job;
+static int take_buyer(Purchase *p, const PurchaseBuyer *b) {
+        p->key = strdup(b->key ?: p->market->key);
+        p->account = strdup(b->account ?: OWNER);
+        p->grant = strdup(b->grant ?: "");
+        p->ref = strdup(b->ref ?: "");
+        return p->key && p->account && p->grant && p->ref ? 0 : -ENOMEM;
+}
+
+static int take_job(Purchase *p, const JobOrder *job) {
         int r = 0;
 
-        if (!p)
-                return -ENOMEM;
-        p->timeout = order->timeout;
-        p->created_at = purchase_now(p);
-        p->deadline = p->created_at + (int64_t) (order->timeout / SEC);
-        p->auto_pay = order->auto_pay;
         p->bid_msat = job->bid_msat;
-        p->max_msat = order->max_msat;
         if (job->provider)
                 (void) snprintf(p->provider, sizeof(p->provider), "%s", job->provider);
         for (size_t i = 0; r >= 0 && i < job->n_relays; i++)
                 r = strv_add(&p->relays, job->relays[i]);
+        if (r >= 0 && job->encrypted)
+                r = job_order_sealed_text(job, &p->plaintext);
+        return r < 0 ? r : job_order_draft(job, p->created_at, &p->draft);
+}
+
+/* ---- those which nobody waits for, and who asks for one of them again */
+
+static void alone_done(Purchase *p, _unused_ void *userdata) {
+        log_debug("Purchase %.12s is over: %s", purchase_id(p), flow_state_name(&p->flow));
+        (void) purchase_free(p);
+}
+
+static const PurchaseHandler alone = {
+        .done = alone_done,
+};
+
+/* 1: there is one of this ref, and it is theirs now. */
+static int take_over(Market *m, const char *ref, const PurchaseHandler *handler, void *userdata,
+                Purchase **ret) {
+        Purchase *p = isempty(ref) ? NULL : map_get_string(&m->by_ref, ref);
+
+        if (!p)
+                return 0;
+        if (p->handler != &alone)
+                return -EBUSY;
+        p->handler = handler;
+        p->userdata = userdata;
+        *ret = p;
+        return 1;
+}
+
+static int register_ref(Purchase *p) {
+        int r = p->ref[0] ? map_put_string(&p->market->by_ref, p->ref, p) : 0;
+
+        p->has_ref = p->ref[0] && r >= 0;
+        return r;
+}
+
+int purchase_start(Market *m, const PurchaseOrder *order, const PurchaseHandler *handler,
+                void *userdata, Purchase **ret) {
+        _cleanup_(purchase_freep) Purchase *p = NULL;
+        int r;
+
+        r = take_over(m, order->buyer.ref, handler, userdata, ret);
+        if (r != 0)
+                return MIN(r, 0);
+        p = purchase_new(m, handler, userdata);
+        if (!p)
+                return -ENOMEM;
+        p->created_at = purchase_now(p);
+        p->deadline = p->created_at + (int64_t) (order->timeout / SEC);
+        p->auto_pay = order->auto_pay;
+        p->max_msat = order->max_msat;
+        p->fee_max_msat = order->fee_max_msat;
+        r = take_buyer(p, &order->buyer);
         if (r >= 0)
-                r = job_order_draft(job, p->created_at, &p->draft);
+                r = take_job(p, &order->job);
         if (r >= 0)
-                r = purchase_begin(p, PURCHASE_SIGNING);
+                r = register_ref(p);
+        if (r >= 0)
+                r = purchase_begin(p, p->ref[0] ? PURCHASE_FINDING : PURCHASE_SIGNING);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(p);
         return 0;
 }
 
-/* 0: a state that no row can be in. */
-static PurchaseState stored_state(const char *name) {
-        for (int s = 0; s < _PURCHASE_STATE_MAX; s++)
-                if (streq(purchase_states[s].name, name) && purchase_states[s].durable &&
-                                !purchase_states[s].final)
-                        return (PurchaseState) s;
-        return PURCHASE_SIGNING;
-}
-
-static int split(const char *words, char ***ret) {
-        _cleanup_free_ char *copy = strdup(words);
-        char *rest = copy, *word;
-        int r = copy ? 0 : -ENOMEM;
-
-        while (r >= 0 && (word = strsep(&rest, " ")))
-                if (*word)
-                        r = strv_add(ret, word);
-        return r;
-}
-
-static int purchase_read(Purchase *p, const PurchaseRow *row) {
-        const char *reason;
+int purchase_find(Market *m, const PurchaseBuyer *buyer, const PurchaseHandler *handler,
+                void *userdata, Purchase **ret) {
+        _cleanup_(purchase_freep) Purchase *p = NULL;
         int r;
 
-        r = event_parse_trusted(row->request, strlen(row->request), &p->request, &reason);
+        r = take_over(m, buyer->ref, handler, userdata, ret);
+        if (r != 0)
+                return MIN(r, 0);
+        p = purchase_new(m, handler, userdata);
+        if (!p)
+                return -ENOMEM;
+        p->only_find = true;
+        r = take_buyer(p, buyer);
         if (r >= 0)
-                r = split(row->relays, &p->relays);
+                r = register_ref(p);
+        if (r >= 0)
+                r = purchase_begin(p, PURCHASE_FINDING);
         if (r < 0)
                 return r;
-        if (*row->bolt11) {
-                p->bolt11 = strdup(row->bolt11);
-                if (!p->bolt11)
-                        return -ENOMEM;
-        }
-        (void) snprintf(p->provider, sizeof(p->provider), "%s", row->provider);
-        (void) snprintf(p->payee, sizeof(p->payee), "%s", row->payee);
-        p->auto_pay = row->auto_pay;
-        p->bid_msat = row->bid_msat;
-        p->max_msat = row->max_msat;
-        p->amount_msat = row->amount_msat;
-        p->created_at = row->created_at;
-        p->deadline = row->deadline;
-        p->stored = true;
+        *ret = TAKE_PTR(p);
         return 0;
 }
 
 int purchase_resume(Market *m, const PurchaseRow *row, const PurchaseHandler *handler,
                 void *userdata, Purchase **ret) {
         _cleanup_(purchase_freep) Purchase *p = purchase_new(m, handler, userdata);
-        PurchaseState first = stored_state(row->state);
+        PurchaseState first = purchase_stored_state(row->state);
         int r;
 
         if (!p)
                 return -ENOMEM;
-        if (first == PURCHASE_SIGNING)
+        if (first == PURCHASE_SIGNING || purchase_states[first].final)
                 return -EBADMSG;
         r = purchase_read(p, row);
+        if (r >= 0)
+                r = register_ref(p);
         if (r >= 0)
                 r = purchase_register(p);
         if (r >= 0)
@@ -484,6 +360,37 @@ int purchase_resume(Market *m, const PurchaseRow *row, const PurchaseHandler *ha
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(p);
+        return 0;
+}
+
+int purchase_resume_alone(Market *m, const PurchaseRow *row) {
+        Purchase *p;
+
+        if (map_get_string(&m->by_ref, row->ref))
+                return 0;
+        return purchase_resume(m, row, &alone, NULL, &p);
+}
+
+Purchase *purchase_leave(Purchase *p) {
+        if (!p || p->flow.finished || !p->ref[0] || p->flow.state == PURCHASE_SIGNING)
+                return purchase_free(p);
+        p->only_find = true; /* what was not bought yet is not bought now */
+        p->handler = &alone;
+        p->userdata = NULL;
+        return NULL;
+}
+
+int purchase_cancel(Purchase *p, const char *reason, bool blamed) {
+        Flow *f = &p->flow;
+
+        if (f->state == PURCHASE_PAYING)
+                return -EBUSY;
+        if (f->state >= PURCHASE_CANCELLING)
+                return -EALREADY;
+        p->blamed = p->blamed || blamed;
+        (void) snprintf(p->cancel_reason, sizeof(p->cancel_reason), "%s", reason);
+        flow_drive(f, f->state <= PURCHASE_SIGNING ? flow_fail(f, -ECANCELED, reason)
+                                                   : flow_go(PURCHASE_CANCELLING));
         return 0;
 }
 
@@ -497,6 +404,8 @@ Purchase *purchase_free(Purchase *p) {
         p->signing = signer_call_free(p->signing);
         p->publishing = relay_publish_free(p->publishing);
         p->writing = purchases_call_free(p->writing);
+        p->finding = purchases_call_free(p->finding);
+        sealed_done(p);
         p->paying = wallet_call_free(p->paying);
         p->offer = relay_query_free(p->offer);
         p->again = sd_event_source_disable_unref(p->again);
@@ -504,6 +413,8 @@ Purchase *purchase_free(Purchase *p) {
                 map_remove_string(&m->by_id, event_id_hex(p->request));
                 map_remove_string(&m->by_subscription, p->subscription);
         }
+        if (p->has_ref)
+                map_remove_string(&m->by_ref, p->ref);
         if (p->registered && p->flow.finished) {
                 (void) relay_client_unsubscribe(m->relay, p->subscription, true);
                 relay_client_forget(m->relay, event_id_hex(p->request));
@@ -514,6 +425,12 @@ Purchase *purchase_free(Purchase *p) {
                 candidate_done(p->candidates + i);
         (void) strv_free(p->relays);
         free(p->bolt11);
+        free(p->key);
+        free(p->account);
+        free(p->grant);
+        free(p->ref);
+        free(p->content);
+        free(p->plaintext);
         p->request = event_unref(p->request);
         p->result = event_unref(p->result);
         return mfree(p);
@@ -533,6 +450,38 @@ const char *purchase_invoice(const Purchase *p) {
 
 Event *purchase_result(const Purchase *p) {
         return p->flow.state == PURCHASE_RECEIVED ? p->result : NULL;
+}
+
+const char *purchase_content(const Purchase *p) {
+        if (!purchase_result(p))
+                return NULL;
+        return p->content ?: event_content(p->result, NULL);
+}
+
+const char *purchase_provider(const Purchase *p) {
+        return p->payee[0] ? p->payee : p->provider;
+}
+
+int64_t purchase_spent(const Purchase *p) {
+        return p->auto_pay && p->payee[0] && p->flow.state >= PURCHASE_PAID
+                               ? p->amount_msat + p->fee_msat
+                               : 0;
+}
+
+int64_t purchase_created_at(const Purchase *p) {
+        return p->created_at;
+}
+
+bool purchase_is_paying(const Purchase *p) {
+        return p->flow.state == PURCHASE_PAYING;
+}
+
+bool purchase_is_blamed(const Purchase *p) {
+        return p->blamed;
+}
+
+int64_t purchase_took_msec(const Purchase *p) {
+        return p->took_msec;
 }
 
 /* Nobody came in time: then the last no is the best reason there is. */

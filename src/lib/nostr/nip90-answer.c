@@ -5,6 +5,7 @@
 #include "basic/json.h"
 #include "basic/text.h"
 #include "nostr/nip90.h"
+#include "nostr/tag-list.h"
 
 #define ANSWER_TAGS_SIZE 2048 /* what else is in a result */
 
@@ -232,10 +233,43 @@ int job_answer_parse(const Event *e, JobAnswer *ret, const char **reterr) {
                 .relay = value_or_empty(t, 2),
                 .customer = event_tag_value(e, "p") ?: "",
                 .encrypted = event_find_tag(e, "encrypted", NULL),
+                .feedback = kind == JOB_FEEDBACK_KIND,
         };
         ret->content = event_content(e, &ret->content_size);
         read_status(e, ret);
         read_amount(e, ret);
+        return 0;
+}
+
+static void open_tag(JobAnswer *a, const Tag *t) {
+        if (streq(t->values[0], "status") && t->n >= 2) {
+                a->status_text = t->values[1];
+                a->status = status_from_name(a->status_text);
+                a->text = value_or_empty(t, 2);
+        } else if (streq(t->values[0], "amount") && t->n >= 2) {
+                if (parse_i64(t->values[1], &a->amount_msat) < 0)
+                        a->amount_msat = -1;
+                a->invoice = value_or_empty(t, 2);
+        } else if (streq(t->values[0], "content") && t->n >= 2) {
+                a->content = t->values[1];
+                a->content_size = strlen(a->content);
+        }
+}
+
+int job_answer_open(JobAnswer *a, const char *plaintext, size_t size, TagList **ret_tags) {
+        TagList *tags = NULL;
+        const char *reason;
+        int r = -EBADMSG;
+
+        if (a->feedback)
+                r = tag_list_parse(plaintext, size, &tags, &reason);
+        if (r == -ENOMEM)
+                return r;
+        a->content = r < 0 ? plaintext : "";
+        a->content_size = strlen(a->content);
+        for (size_t i = 0; r >= 0 && i < tags->n; i++)
+                open_tag(a, tags->tags + i);
+        *ret_tags = tags;
         return 0;
 }
 
@@ -318,7 +352,9 @@ int job_order_draft(const JobOrder *o, int64_t now, Draft **ret) {
         if (r < 0)
                 return r;
 
-        r = draft_tag(d, "i", o->input, o->input_type, NULL) ?: add_order_params(d, o);
+        r = o->encrypted ? draft_tag(d, "encrypted", NULL)
+                         : (draft_tag(d, "i", o->input, o->input_type, NULL)
+                                                           ?: add_order_params(d, o));
         if (r >= 0 && !isempty(o->output))
                 r = draft_tag(d, "output", o->output, NULL);
         if (r >= 0)
@@ -330,4 +366,34 @@ int job_order_draft(const JobOrder *o, int64_t now, Draft **ret) {
 
         *ret = TAKE_PTR(d);
         return 0;
+}
+
+static int add_tag(Buffer *b, const char *const *values, size_t n) {
+        int r;
+
+        r = buffer_add_string(b, b->size > 1 ? ",[" : "[");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add_string(b, i > 0 ? "," : "", values[i], strlen(values[i]));
+        return r < 0 ? r : buffer_add_string(b, "]");
+}
+
+int job_order_sealed_text(const JobOrder *o, char **ret) {
+        _cleanup_buffer_ Buffer b = { .max = EVENT_SIZE_MAX };
+        const char *input[] = { "i", o->input, o->input_type };
+        int r;
+
+        r = buffer_add_string(&b, "[");
+        if (r >= 0)
+                r = add_tag(&b, input, ELEMENTSOF(input));
+        for (size_t i = 0; r >= 0 && i < o->n_params; i++) {
+                const char *param[] = { "param", o->params[2 * i], o->params[2 * i + 1] };
+
+                r = add_tag(&b, param, ELEMENTSOF(param));
+        }
+        if (r >= 0)
+                r = buffer_add_string(&b, "]");
+        if (r < 0)
+                return r;
+        *ret = buffer_take(&b, NULL);
+        return *ret ? 0 : -ENOMEM;
 }

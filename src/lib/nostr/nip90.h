@@ -103,6 +103,7 @@ typedef struct JobAnswer {
         const char *content;
         size_t content_size;
         bool encrypted;             /* the content; the caller encrypts and decrypts */
+        bool feedback;              /* no result, when reading */
         const char *output, *model; /* of a result: media type, and who wrote it; NULL */
         int64_t expires_at;         /* NIP-40, seconds; 0: never */
 } JobAnswer;
@@ -118,6 +119,11 @@ int job_cancel_draft(const Event *request, int64_t now, Draft **ret); /* NIP-09 
 /* Reads feedback or a result. Nothing in it may be believed but its author, before it was checked
  * against the request. */
 int job_answer_parse(const Event *e, JobAnswer *ret, const char **reterr);
+/* The content, decrypted. Of a result it is the content; of feedback it may be tags (see
+ * job_feedback_sealed_text), of which status, amount and content count; *ret_tags keeps what the
+ * answer borrows then, and is NULL else. */
+struct TagList;
+int job_answer_open(JobAnswer *a, const char *plaintext, size_t size, struct TagList **ret_tags);
 /* Does this event answer that request, and may this provider (NULL: any) do so? */
 int job_answer_check(const Event *answer, const Event *request, const char *provider_hex,
                 const char **reterr);
@@ -133,5 +139,9 @@ typedef struct JobOrder {
         const char *provider; /* hex; NULL: open to all */
         const char *output;   /* NULL */
         int64_t bid_msat;     /* -1: none */
+        bool encrypted;       /* to the provider, who must be there */
 } JobOrder;
+/* Of an encrypted order the draft has neither input nor params: those are the text, whose cipher is
+ * the content. */
 int job_order_draft(const JobOrder *o, int64_t now, Draft **ret);
+int job_order_sealed_text(const JobOrder *o, char **ret);
