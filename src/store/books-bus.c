@@ -363,6 +363,42 @@ static int request_balances(Store *s, _unused_ sd_bus_message *m, sd_bus_message
 }
 DEFINE_METHOD(balances)
 
+static int append_account(Store *s, sd_bus_message *reply, const char *name, const char **reterr) {
+        LedgerAccount a;
+        int r;
+
+        r = ledger_account(s->books->ledger, name, &a);
+        if (r < 0) {
+                *reterr = sql_reason(r);
+                return store_note(s, r);
+        }
+        return sd_bus_message_append(reply, "(sxxb)", name, a.msat, a.reserved, (int) a.frozen);
+}
+
+/* Those that are asked for, in this order; one that nobody has used is empty. */
+static int request_accounts(Store *s, sd_bus_message *m, sd_bus_message *reply,
+                _unused_ bool *ret_lazy, const char **reterr) {
+        const char *name;
+        int r, n = 0;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sxxb)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &name)) > 0) {
+                if (++n > LIST_MAX) {
+                        *reterr = "more than 1000 accounts at once";
+                        return -E2BIG;
+                }
+                if (account_kind(name) == ACCOUNT_UNKNOWN) {
+                        *reterr = "there can be no such account";
+                        return -EINVAL;
+                }
+                r = append_account(s, reply, name, reterr);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+DEFINE_METHOD(accounts)
+
 static int request_history(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
         const char *account;
@@ -590,6 +626,9 @@ const sd_bus_vtable books_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Balances",
                         SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sxxb)", balances),
                         method_balances, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Accounts",
+                        SD_BUS_ARGS("as", names), SD_BUS_RESULT("a(sxxb)", accounts),
+                        method_accounts, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("History",
                         SD_BUS_ARGS("s", account, "x", before, "u", limit),
                         SD_BUS_RESULT("a(xxssssx)", lines),

@@ -6,20 +6,41 @@
 #include "bus/authorize.h"
 #include "bus/names.h"
 #include "money/msat.h"
+#include "policy.h"
 #include "purse.h"
 #include "reply.h"
 
 #define ACTION_VIEW "com.openagents.pylon1.wallet.view"
 #define ACTION_PAY  "com.openagents.pylon1.wallet.pay"
 
-/* The provider and the relay have no say in who may spend. */
-static int may_decide(Purse *p, sd_bus_message *m, bool people_only, sd_bus_error *error) {
-        PeerRole role = bus_server_role(service_server(p->service), m);
-
-        if (peer_role_is_service(role) && (people_only || role != PEER_HOST))
+/* For our own services the table decides alone; a person is asked for his right besides. */
+static int may_decide(Purse *p, sd_bus_message *m, WalletAct act, const char *name,
+                const char *other, sd_bus_error *error) {
+        if (!policy_may(bus_server_role(service_server(p->service), m), act, name, other))
                 return sd_bus_error_set(error, BUS_ERROR_NOT_ALLOWED,
-                                "This service may not decide who spends.");
+                                "This service may not decide who spends that.");
         return bus_authorize(service_server(p->service), m, ACTION_PAY, error);
+}
+
+static int read_transfer(sd_bus_message *m, BooksTransfer *ret) {
+        return sd_bus_message_read(
+                        m, "sssxs", &ret->id, &ret->from, &ret->to, &ret->msat, &ret->text);
+}
+
+/* Whoever waits for money of an account hears of this kind, too. */
+static void on_transferred(int verdict, const char *text, void *userdata) {
+        _cleanup_(reply_freep) Reply *reply = userdata;
+        BooksTransfer t = { 0 };
+
+        if (verdict < 0) {
+                reply_error(reply, verdict, text);
+                return;
+        }
+        if (verdict == 0 && sd_bus_message_rewind(reply->message, true) >= 0 &&
+                        read_transfer(reply->message, &t) >= 0)
+                bus_server_signal(service_server(reply->purse->service), BUS_WALLET, "Transferred",
+                                "sssx", t.id, t.from, t.to, t.msat);
+        (void) sd_bus_reply_method_return(reply->message, NULL);
 }
 
 int method_transfer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -28,18 +49,17 @@ int method_transfer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Reply *reply;
         int r;
 
-        r = may_decide(p, m, false, error);
+        r = read_transfer(m, &t);
+        if (r >= 0)
+                r = may_decide(p, m, WALLET_TRANSFER, t.from, t.to, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = sd_bus_message_read(m, "sssxs", &t.id, &t.from, &t.to, &t.msat, &t.text);
-        if (r < 0)
-                return r;
         if (t.msat <= 0 || t.msat > MSAT_MAX)
                 return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT, "There is no such amount.");
         r = reply_new(p, m, &reply);
         return r < 0 ? r
-                     : reply_asked(reply, books_transfer(p->wallet->books, &t, reply_verdict, reply,
-                                                          &reply->call));
+                     : reply_asked(reply, books_transfer(p->wallet->books, &t, on_transferred,
+                                                          reply, &reply->call));
 }
 
 static void on_grants(
@@ -83,12 +103,11 @@ int method_set_grant(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Reply *reply;
         int r;
 
-        r = may_decide(p, m, false, error);
+        r = sd_bus_message_read(m, "sss", &name, &account, &json);
+        if (r >= 0)
+                r = may_decide(p, m, WALLET_GRANT, name, account, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = sd_bus_message_read(m, "sss", &name, &account, &json);
-        if (r < 0)
-                return r;
         log_event(LOG_NOTICE, LOG_ID_GRANT_CHANGED, LOG_FIELDS("PYLON_GRANT", name),
                         "The grant \"%s\" on \"%s\" is set: %s", name, account, json);
         r = reply_new(p, m, &reply);
@@ -103,12 +122,11 @@ int method_revoke_grant(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         Reply *reply;
         int r;
 
-        r = may_decide(p, m, false, error);
+        r = sd_bus_message_read(m, "s", &name);
+        if (r >= 0)
+                r = may_decide(p, m, WALLET_GRANT, name, name, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = sd_bus_message_read(m, "s", &name);
-        if (r < 0)
-                return r;
         log_event(LOG_NOTICE, LOG_ID_GRANT_CHANGED, LOG_FIELDS("PYLON_GRANT", name),
                         "The grant \"%s\" is revoked.", name);
         r = reply_new(p, m, &reply);
@@ -138,7 +156,7 @@ int method_approve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
         r = purse_wait_ready(p, m, error);
         if (r > 0)
-                r = may_decide(p, m, true, error);
+                r = may_decide(p, m, WALLET_DECIDE, "", "", error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = sd_bus_message_read(m, "sbs", &id, &yes, &note);
@@ -161,7 +179,7 @@ int method_unfreeze(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Reply *reply;
         int r;
 
-        r = may_decide(p, m, true, error);
+        r = may_decide(p, m, WALLET_DECIDE, "", "", error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = sd_bus_message_read(m, "s", &account);

@@ -1,8 +1,10 @@
 #include "lnurl-pay.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "basic/crypt.h"
+#include "nostr/nip57.h"
 
 #define REDIRECTS_MAX 3
 #define CONNECT_USEC  (8 * SEC)
@@ -12,10 +14,11 @@ struct LnurlCall {
         Http *http;
         HttpCall *call;
         LnurlCall **handle;
-        lnurl_bill_t done;
+        lnurl_bill_t done; /* one of the three */
+        lnurl_offer_t offered;
         lnurl_verified_t verified;
         void *userdata;
-        char *comment, *url;
+        char *comment, *url, *zap, *lnurl;
         int64_t msat;
         Network network;
         bool allow_private;
@@ -34,6 +37,8 @@ LnurlCall *lnurl_call_free(LnurlCall *c) {
         lnurl_pay_done(&c->offer);
         free(c->comment);
         free(c->url);
+        free(c->zap);
+        free(c->lnurl);
         return mfree(c);
 }
 
@@ -44,15 +49,23 @@ static void call_over(LnurlCall *c, int error, const char *reason, const LnurlBi
         if (c->handle)
                 *c->handle = NULL;
         c->handle = NULL;
+        reason = reason ?: "there was no memory";
         if (c->done)
-                c->done(error, reason ?: "there was no memory", bill, c->userdata);
+                c->done(error, reason, bill, c->userdata);
+        else if (c->offered)
+                c->offered(error, reason, error < 0 ? NULL : &c->offer, c->lnurl, c->userdata);
         else
-                c->verified(error, reason ?: "there was no memory", false, none, c->userdata);
+                c->verified(error, reason, false, none, c->userdata);
         lnurl_call_free(c);
 }
 
 static LnurlAsk call_ask(const LnurlCall *c) {
-        return (LnurlAsk){ .msat = c->msat, .comment = c->comment };
+        return (LnurlAsk){
+                .msat = c->msat,
+                .comment = c->comment,
+                .zap_request = c->zap,
+                .lnurl = c->lnurl,
+        };
 }
 
 /* One question. What is a stranger's may not lead into our own network. */
@@ -127,6 +140,8 @@ static void on_offer(_unused_ HttpCall *call, int error, const char *reason,
         if (answer_failed(c, error, reason, answer))
                 return;
         r = lnurl_pay_parse(answer->body, answer->size, &c->offer, &reason);
+        if (r >= 0 && c->offered)
+                return call_over(c, 0, "", NULL);
         if (r >= 0)
                 r = lnurl_callback_url(&c->offer, &ask, &url, &reason);
         if (r >= 0)
@@ -174,16 +189,26 @@ static void call_hand_out(LnurlCall *c, LnurlCall **ret) {
                 *ret = c;
 }
 
-int lnurl_bill(Http *http, const LnurlOrder *order, lnurl_bill_t done, void *userdata,
-                LnurlCall **ret, const char **reterr) {
-        _cleanup_(lnurl_call_freep) LnurlCall *c = NULL;
+/* The server would refuse, or its receipt would be worth nothing to anybody: so we look first. */
+static int check_zap(const LnurlCall *c, const char **reterr) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        const char *lnurl;
         int r;
 
-        *reterr = "there was no memory";
-        c = call_new(http, order->network, order->allow_private, userdata);
-        if (!c)
-                return -ENOMEM;
-        c->done = done;
+        r = event_parse(c->zap, strlen(c->zap), &e, reterr);
+        if (r >= 0)
+                r = zap_request_check(e, c->msat, reterr);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EINVAL;
+        lnurl = event_tag_value(e, "lnurl");
+        if (lnurl && strcasecmp(lnurl, c->lnurl) != 0)
+                return *reterr = "the zap request is for another address", -EINVAL;
+        return 0;
+}
+
+static int call_take(LnurlCall *c, const LnurlOrder *order, const char **reterr) {
+        int r;
+
         c->msat = order->msat;
         if (!isempty(order->comment)) {
                 c->comment = strdup(order->comment);
@@ -193,11 +218,52 @@ int lnurl_bill(Http *http, const LnurlOrder *order, lnurl_bill_t done, void *use
         r = lnurl_url(order->destination, order->network == NETWORK_REGTEST, &c->url, reterr);
         if (r < 0)
                 return r;
-        r = call_get(c, c->url, LNURL_ANSWER_MAX, on_offer, reterr);
+        r = lnurl_encode(c->url, &c->lnurl);
+        if (r < 0 || isempty(order->zap_request))
+                return r;
+        c->zap = strdup(order->zap_request);
+        return c->zap ? check_zap(c, reterr) : -ENOMEM;
+}
+
+static int call_start(
+                LnurlCall *taken, const LnurlOrder *order, LnurlCall **ret, const char **reterr) {
+        _cleanup_(lnurl_call_freep) LnurlCall *c = taken;
+        int r;
+
+        r = call_take(c, order, reterr);
+        if (r >= 0)
+                r = call_get(c, c->url, LNURL_ANSWER_MAX, on_offer, reterr);
         if (r < 0)
                 return r;
         call_hand_out(TAKE_PTR(c), ret);
         return 0;
+}
+
+int lnurl_bill(Http *http, const LnurlOrder *order, lnurl_bill_t done, void *userdata,
+                LnurlCall **ret, const char **reterr) {
+        LnurlCall *c = call_new(http, order->network, order->allow_private, userdata);
+
+        *reterr = "there was no memory";
+        if (!c)
+                return -ENOMEM;
+        c->done = done;
+        return call_start(c, order, ret, reterr);
+}
+
+int lnurl_ask(Http *http, const LnurlOrder *order, lnurl_offer_t done, void *userdata,
+                LnurlCall **ret, const char **reterr) {
+        const LnurlOrder asked = {
+                .destination = order->destination,
+                .network = order->network,
+                .allow_private = order->allow_private,
+        };
+        LnurlCall *c = call_new(http, order->network, order->allow_private, userdata);
+
+        *reterr = "there was no memory";
+        if (!c)
+                return -ENOMEM;
+        c->offered = done;
+        return call_start(c, &asked, ret, reterr);
 }
 
 int lnurl_verify(Http *http, const LnurlProof *proof, lnurl_verified_t done, void *userdata,

@@ -1,7 +1,7 @@
 #pragma once
 /* From "name@host" or an LNURL to an invoice that is what was asked for: two questions to a
- * stranger's server. It may lead only to the public Internet and only with encryption, unless this
- * machine is on regtest or the person allows it. */
+ * stranger's server, with a zap request (NIP-57) in the second. It may lead only to the public
+ * Internet and only with encryption, unless this machine is on regtest or the person allows it. */
 #include "money/lnurl.h"
 #include "net/http.h"
 
@@ -13,6 +13,9 @@ typedef struct LnurlOrder {
         const char *destination;
         int64_t msat;
         const char *comment; /* NULL: none */
+        /* NIP-57: a signed event, handed on byte for byte, whose hash the invoice must hold; NULL
+         */
+        const char *zap_request;
         Network network;
         bool allow_private;
 } LnurlOrder;
@@ -31,6 +34,13 @@ typedef void (*lnurl_bill_t)(int error, const char *reason, const LnurlBill *bil
 /* Negative with a reason: it never started. ret may be NULL; else *ret is cleared when it is over.
  */
 int lnurl_bill(Http *http, const LnurlOrder *order, lnurl_bill_t done, void *userdata,
+                LnurlCall **ret, const char **reterr);
+
+/* What stands behind a destination: the first question alone. Only destination, network and
+ * allow_private of the order are looked at. lnurl: its URL as NIP-57's "lnurl". */
+typedef void (*lnurl_offer_t)(int error, const char *reason, const LnurlPay *offer,
+                const char *lnurl, void *userdata);
+int lnurl_ask(Http *http, const LnurlOrder *order, lnurl_offer_t done, void *userdata,
                 LnurlCall **ret, const char **reterr);
 
 /* LUD-21, asked once. Settled only with a preimage of this hash. 0: not yet, as far as it says. */

@@ -24,7 +24,9 @@ Step payment_ask(Flow *f) {
         int r;
 
         if (!lnurl_looks_like(p->destination))
-                return flow_go(PAYMENT_CHECKING);
+                return isempty(p->zap) ? flow_go(PAYMENT_CHECKING)
+                                       : payment_refuse(p, BUS_ERROR_BAD_INPUT, -EINVAL,
+                                                         "a zap goes to an address or an LNURL");
         r = books_get_intent(p->wallet->books, p->id, on_known, p, &p->call);
         if (r < 0)
                 return payment_refuse(p, BUS_ERROR_BUSY, r, "the books cannot be asked");
@@ -50,6 +52,7 @@ Step payment_resolve_destination(Flow *f) {
                 .destination = p->destination,
                 .msat = p->amount_msat,
                 .comment = isempty(p->comment) ? NULL : p->comment,
+                .zap_request = isempty(p->zap) ? NULL : p->zap,
                 .network = config->network,
                 .allow_private = config->wallet.allow_private,
         };

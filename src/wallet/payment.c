@@ -335,6 +335,7 @@ Payment *payment_free(Payment *p) {
         free(p->purpose);
         free(p->ref);
         free(p->comment);
+        free(p->zap);
         free(p->opaque);
         return mfree(p);
 }
@@ -394,7 +395,7 @@ int payment_new(Wallet *w, const PaymentOrder *order, Payment **ret) {
         if (!copy(&p->account, order->account) || !copy(&p->destination, order->destination) ||
                         !copy(&p->grant, order->grant) || !copy(&p->purpose, order->purpose) ||
                         !copy(&p->ref, order->ref) || !copy(&p->comment, order->comment) ||
-                        !copy(&p->payee, order->payee))
+                        !copy(&p->payee, order->payee) || !copy(&p->zap, order->zap))
                 return -ENOMEM;
         p->amount_msat = order->amount_msat;
         p->fee_max_msat = order->fee_max_msat;

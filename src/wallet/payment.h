@@ -45,7 +45,7 @@ struct Payment {
         Flow flow;
         Wallet *wallet;
         char *id; /* where JOINED: of the payment it is */
-        char *account, *destination, *bolt11, *payee, *grant, *purpose, *ref, *comment;
+        char *account, *destination, *bolt11, *payee, *grant, *purpose, *ref, *comment, *zap;
         char hash[HEX32_MAX];
         uint8_t hash_bytes[32];
         int64_t amount_msat, fee_max_msat, expires_at;
@@ -76,6 +76,7 @@ struct Payment {
 /* What is to be paid; strings are copied. */
 typedef struct PaymentOrder {
         const char *id, *account, *destination, *grant, *purpose, *ref, *payee, *comment;
+        const char *zap;      /* NIP-57: the signed request for the payee's server; NULL */
         int64_t amount_msat;  /* 0: the invoice's */
         int64_t fee_max_msat; /* -1: the usual limit */
 } PaymentOrder;

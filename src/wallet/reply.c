@@ -23,6 +23,7 @@ Reply *reply_free(Reply *reply) {
         books_call_free(reply->call);
         driver_op_free(reply->op);
         making_free(reply->making);
+        lnurl_call_free(reply->lnurl);
         sd_bus_message_unref(reply->message);
         reply->purse->n_calls--;
         return mfree(reply);

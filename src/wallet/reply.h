@@ -1,5 +1,5 @@
 #pragma once
-/* Reply: a call on the bus that waits for one answer of the books or the driver. */
+/* Reply: a call on the bus that waits for one answer of the books, the driver or a server. */
 #include "purse.h"
 
 typedef struct Reply {
@@ -8,6 +8,7 @@ typedef struct Reply {
         BooksCall *call;
         DriverOp *op;
         Making *making;
+        LnurlCall *lnurl;
         char hash[HEX32_MAX];
         char note[BOOKS_NAME_MAX + 1];
         bool settled;

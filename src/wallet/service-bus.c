@@ -1,6 +1,7 @@
 /* com.openagents.Pylon1.Wallet.Service: what provider and host ask for. */
 #include <stdio.h>
 
+#include "agent-bus.h"
 #include "basic/text.h"
 #include "bus/names.h"
 #include "money/msat.h"
@@ -336,6 +337,16 @@ const sd_bus_vtable wallet_service_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Lookup", SD_BUS_ARGS("s", hash_or_id),
                         SD_BUS_RESULT("s", state, "s", hash, "s", preimage, "x", fee_msat, "s", reason),
                         method_lookup, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("BeginTick", SD_BUS_ARGS("s", grant, "s", tick), SD_BUS_NO_RESULT,
+                        method_begin_tick, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Accounts", SD_BUS_ARGS("as", names),
+                        SD_BUS_RESULT("a(sxxb)", accounts),
+                        method_accounts, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("LnurlInfo", SD_BUS_ARGS("s", destination),
+                        SD_BUS_RESULT("x", min_msat, "x", max_msat, "u", comment_max,
+                                      "b", allows_nostr, "s", nostr_pubkey, "s", lnurl,
+                                      "s", description),
+                        method_lnurl_info, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Settled", SD_BUS_ARGS("a(ssxx)", invoices), 0),
         SD_BUS_VTABLE_END,
 };

@@ -11,6 +11,7 @@
 #include "money/msat.h"
 #include "nwc-bus.h"
 #include "pay-call.h"
+#include "policy.h"
 #include "reply.h"
 
 #define ACTION_VIEW     "com.openagents.pylon1.wallet.view"
@@ -20,6 +21,7 @@
 #define EXPIRY_MAX      (365 * 24 * 3600)
 #define DESCRIPTION_MAX 639
 #define DESTINATION_MAX 8192
+#define ZAP_MAX         8192 /* NIP-57: it becomes part of a URL */
 #define HISTORY_MAX     500
 
 static PeerRole role_of(Purse *p, sd_bus_message *m) {
@@ -31,20 +33,15 @@ static int may(Purse *p, sd_bus_message *m, const char *action, sd_bus_error *er
         return bus_authorize(service_server(p->service), m, action, error);
 }
 
-/* The host pays for the owner and for its agents; the provider only ever gives back. */
-static int may_spend(Purse *p, sd_bus_message *m, const char *account, sd_bus_error *error) {
-        PeerRole role = role_of(p, m);
-        bool allowed = role == PEER_PERSON || role == PEER_OWNER;
-
-        if (role == PEER_HOST)
-                allowed = streq(account, "owner") || startswith(account, "agent:");
-        if (streq(account, "held") || streq(account, "fees") || streq(account, "outside") ||
-                        startswith(account, "wallet:"))
-                allowed = false;
-        return allowed ? 0
-                       : sd_bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
-                                         "The account \"%s\" is not the caller's to spend.",
-                                         account);
+/* What of it is the caller's; polkit is asked besides where he is a person. */
+static int may_account(Purse *p, sd_bus_message *m, WalletAct act, const char *account,
+                sd_bus_error *error) {
+        if (policy_may(role_of(p, m), act, account, ""))
+                return 0;
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_ALLOWED,
+                        act == WALLET_SPEND ? "The account \"%s\" is not the caller's to spend."
+                                            : "The account \"%s\" is not the caller's.",
+                        account);
 }
 
 /* ---- looking */
@@ -277,6 +274,8 @@ static int method_create_invoice(sd_bus_message *m, void *userdata, sd_bus_error
         r = check_invoice(
                         order.account, order.amount_msat, order.description, order.expiry_s, error);
         if (r >= 0)
+                r = may_account(p, m, WALLET_RECEIVE, order.account, error);
+        if (r >= 0)
                 r = check_unit(p, order.amount_msat, error);
         if (r < 0)
                 return r;
@@ -334,6 +333,8 @@ static int method_fund(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return r;
         r = check_invoice(order.account, order.amount_msat, order.description, 0, error);
+        if (r >= 0)
+                r = may_account(p, m, WALLET_DECIDE, order.account, error);
         if (r >= 0 && order.amount_msat == 0)
                 r = sd_bus_error_set(error, BUS_ERROR_BAD_INPUT, "There is no such amount.");
         if (r < 0)
@@ -354,6 +355,7 @@ static int read_option(sd_bus_message *m, const char *name, PaymentOrder *o) {
                              : streq(name, "ref")     ? &o->ref
                              : streq(name, "payee")   ? &o->payee
                              : streq(name, "comment") ? &o->comment
+                             : streq(name, "zap")     ? &o->zap
                                                       : NULL;
 
         return field ? sd_bus_message_read(m, "v", "s", field) : -ENOENT;
@@ -391,11 +393,13 @@ int wallet_bus_pay(Purse *p, sd_bus_message *m, sd_bus_error *error) {
         if (r >= 0)
                 r = read_options(m, &order, error);
         if (r >= 0)
-                r = may_spend(p, m, order.account, error);
+                r = may_account(p, m, WALLET_SPEND, order.account, error);
         if (r < 0)
                 return r;
         if (strlen(order.destination) > DESTINATION_MAX)
                 return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT, "The destination is too long.");
+        if (order.zap && strlen(order.zap) > ZAP_MAX)
+                return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT, "The zap request is too long.");
         return pay_call(p, m, &order, error);
 }
 
@@ -452,7 +456,7 @@ static int method_resolve(sd_bus_message *m, void *userdata, sd_bus_error *error
         r = sd_bus_message_read(m, "sss", &hash, &outcome, &note);
         if (r < 0)
                 return r;
-        if (role_of(p, m) != PEER_PERSON && role_of(p, m) != PEER_OWNER)
+        if (!policy_may(role_of(p, m), WALLET_DECIDE, "", ""))
                 return sd_bus_error_set(
                                 error, BUS_ERROR_NOT_ALLOWED, "Only a person may decide that.");
         if (!streq(outcome, "settled") && !streq(outcome, "failed"))
@@ -605,6 +609,8 @@ static const sd_bus_vtable wallet_vtable[] = {
                         method_disconnect, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("InvoiceSettled", SD_BUS_ARGS("s", hash, "s", account, "x", amount_msat), 0),
         SD_BUS_SIGNAL_WITH_ARGS("PaymentChanged", SD_BUS_ARGS("s", id, "s", state), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Transferred",
+                        SD_BUS_ARGS("s", id, "s", from, "s", to, "x", amount_msat), 0),
         SD_BUS_PROPERTY("Driver", "s", property_driver, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Network", "s", property_network, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -113,7 +113,12 @@ static void a_zap_asks_as_the_fixture_does(_unused_ void **state) {
         assert_int_equal(lnurl_invoice_check(&b, &p, &ask, NETWORK_MAINNET, &reason), 0);
         assert_int_equal(lnurl_invoice_check(&b, &p, &ask, NETWORK_REGTEST, &reason), -EBADMSG);
         assert_string_equal(reason, "its invoice is of another network");
+        /* A plain description will do for a payment, but no zap is believed with one. */
+        b.description = strdup("tea");
+        assert_int_equal(lnurl_invoice_check(&b, &p, &ask, NETWORK_MAINNET, &reason), -EBADMSG);
         ask.zap_request = NULL;
+        assert_int_equal(lnurl_invoice_check(&b, &p, &ask, NETWORK_MAINNET, &reason), 0);
+        free(TAKE_PTR(b.description));
         assert_int_equal(lnurl_invoice_check(&b, &p, &ask, NETWORK_MAINNET, &reason), -EBADMSG);
         assert_string_equal(reason, "its invoice is about something else");
         ask.msat++;

@@ -5,6 +5,7 @@
 
 #include "basic/crypt.h"
 #include "lnurl-pay.h"
+#include "nostr/nip57.h"
 #include "tests/unit/http-server.h"
 
 typedef struct World {
@@ -15,11 +16,15 @@ typedef struct World {
         unsigned n_done;
         int error;
         bool settled;
-        char reason[256], bolt11[2048], verify[256], description[64], asked[512];
+        char reason[256], bolt11[2048], verify[256], description[64], asked[4096];
+        char lnurl[256], server_key[HEX32_MAX];
+        const char *zap;
 } World;
 
 static const char metadata[] = "[[\"text/plain\",\"tea\"]]";
 static const uint8_t preimage[32] = { 42 };
+
+#define SERVER "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 
 static bool says(const char *path, const char *word) {
         return strstr(path, word) != NULL;
@@ -29,9 +34,11 @@ static char *serve_offer(World *w, const char *name) {
         char *text = NULL;
         int n = asprintf(&text,
                         "{\"tag\":\"payRequest\",\"callback\":\"%s127.0.0.1:%u/cb/%s\","
-                        "\"minSendable\":1000,\"maxSendable\":50000,\"commentAllowed\":20,"
+                        "\"minSendable\":1000,\"maxSendable\":50000,\"commentAllowed\":20,%s"
                         "\"metadata\":\"[[\\\"text/plain\\\",\\\"tea\\\"]]\"}",
-                        says(name, "file") ? "file://" : "http://", w->server.port, name);
+                        says(name, "file") ? "file://" : "http://", w->server.port, name,
+                        says(name, "zap") ? "\"allowsNostr\":true,\"nostrPubkey\":\"" SERVER "\","
+                                          : "");
 
         assert_true(n > 0);
         return text;
@@ -51,6 +58,8 @@ static char *serve_invoice(World *w, const char *path) {
         b.amount_msat = strtoll(amount + 7, NULL, 10) + (says(path, "dearer") ? 1 : 0);
         if (says(path, "mainnet"))
                 b.network = NETWORK_MAINNET;
+        if (w->zap)
+                assert_int_equal(sha256(w->zap, strlen(w->zap), b.description_hash), 0);
         if (says(path, "hash"))
                 b.description_hash[0] ^= 1;
         if (says(path, "plain"))
@@ -150,6 +159,7 @@ static void ask(World *w, const char *name, const char *comment) {
                 .destination = destination,
                 .msat = 21000,
                 .comment = comment,
+                .zap_request = w->zap,
                 .network = NETWORK_REGTEST,
         };
         const char *reason = NULL;
@@ -244,6 +254,47 @@ static void letting_go_cancels(void **state) {
         assert_int_equal(w->n_done, 0);
 }
 
+/* The request's JSON as the signer gives it. */
+static char *zap_request(const char *lnurl, int64_t msat) {
+        static const char *const relays[] = { "wss://relay.example/", NULL };
+        static const uint8_t secret[32] = { [31] = 7 }, zeros[32];
+        _cleanup_(keypair_freep) Keypair *k = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+        _cleanup_(event_unrefp) Event *e = NULL;
+        char *json;
+
+        assert_int_equal(keypair_new(secret, &k), 0);
+        assert_int_equal(zap_request_draft(&(ZapRequest){ .recipient_hex = SERVER,
+                                                           .relays = relays,
+                                                           .msat = msat,
+                                                           .lnurl = lnurl,
+                                                           .comment = "a & b" },
+                                         1700000000, &d),
+                        0);
+        assert_int_equal(draft_sign(d, k, zeros, &e), 0);
+        json = strdup(event_json(e, NULL));
+        assert_non_null(json);
+        return json;
+}
+
+static void on_offered(int error, const char *reason, const LnurlPay *offer, const char *lnurl,
+                void *userdata) {
+        World *w = userdata;
+
+        w->n_done++;
+        w->error = error;
+        (void) snprintf(w->reason, sizeof(w->reason), "%s", reason);
+        if (error < 0)
+                return;
+        assert_int_equal(offer->min_msat, 1000);
+        assert_int_equal(offer->max_msat, 50000);
+        assert_int_equal(offer->comment_max, 20);
+        (void) snprintf(w->lnurl, sizeof(w->lnurl), "%s", lnurl);
+        w->server_key[0] = 0;
+        if (offer->allows_nostr)
+                hex_encode(offer->nostr_pubkey, 32, w->server_key);
+}
+
 static void on_verified(int error, _unused_ const char *reason, bool settled,
                 _unused_ const uint8_t proof[static 32], void *userdata) {
         World *w = userdata;
@@ -278,6 +329,90 @@ static void only_the_preimage_proves_it(void **state) {
         }
 }
 
+static void ask_offer(World *w, const char *name) {
+        char destination[128];
+        const LnurlOrder order = { .destination = destination, .network = NETWORK_REGTEST };
+        const char *reason = NULL;
+
+        (void) snprintf(destination, sizeof(destination), "%s@127.0.0.1:%u", name, w->server.port);
+        assert_int_equal(lnurl_ask(w->http, &order, on_offered, w, &w->call, &reason), 0);
+        wait_for_it(w);
+}
+
+static void what_an_address_takes_is_told_without_asking_for_an_invoice(void **state) {
+        World *w = *state;
+        _cleanup_free_ char *url = NULL;
+        char expected[128];
+        const char *reason;
+
+        ask_offer(w, "zapped");
+        assert_int_equal(w->error, 0);
+        assert_string_equal(w->server_key, SERVER);
+        assert_int_equal(lnurl_url(w->lnurl, true, &url, &reason), 0);
+        (void) snprintf(expected, sizeof(expected), "http://127.0.0.1:%u/.well-known/lnurlp/zapped",
+                        w->server.port);
+        assert_string_equal(url, expected);
+        ask_offer(w, "tea");
+        assert_string_equal(w->server_key, "");
+        ask_offer(w, "refuse");
+        assert_int_equal(w->error, -EREMOTEIO);
+        assert_string_equal(w->asked, "");
+}
+
+static void a_zap_request_goes_with_the_question_and_into_the_invoice(void **state) {
+        World *w = *state;
+        _cleanup_free_ char *zap = NULL, *encoded = NULL;
+
+        ask_offer(w, "zapped");
+        w->zap = zap = zap_request(w->lnurl, 21000);
+        ask(w, "zapped", NULL);
+        assert_string_equal(w->reason, "");
+        assert_int_equal(w->error, 0);
+        assert_int_equal(percent_encode(zap, &encoded), 0);
+        assert_true(says(w->asked, "amount=21000&nostr="));
+        assert_true(says(w->asked, encoded));
+        assert_true(says(w->asked, "&lnurl=lnurl1"));
+}
+
+static void ask_refused(World *w, const char *name, const char *expected) {
+        char destination[128];
+        const LnurlOrder order = {
+                .destination = destination,
+                .msat = 21000,
+                .zap_request = w->zap,
+                .network = NETWORK_REGTEST,
+        };
+        const char *reason = NULL;
+
+        (void) snprintf(destination, sizeof(destination), "%s@127.0.0.1:%u", name, w->server.port);
+        assert_int_equal(lnurl_bill(w->http, &order, on_bill, w, &w->call, &reason), -EINVAL);
+        assert_string_equal(reason, expected);
+        assert_null(w->call);
+}
+
+static void a_zap_that_would_be_worth_nothing_is_not_asked_for(void **state) {
+        World *w = *state;
+        _cleanup_free_ char *other = NULL, *dearer = NULL, *open = NULL;
+
+        w->zap = "{}";
+        ask_refused(w, "zapped", "a field is missing");
+        w->zap = other = zap_request("lnurl1other", 21000);
+        ask_refused(w, "zapped", "the zap request is for another address");
+        w->zap = dearer = zap_request(NULL, 22000);
+        ask_refused(w, "zapped", "its request names another amount");
+        assert_string_equal(w->asked, "");
+
+        w->zap = open = zap_request(NULL, 21000);
+        ask(w, "tea", NULL);
+        assert_int_equal(w->error, -EINVAL);
+        assert_string_equal(w->reason, "the server knows nothing of zaps");
+        ask(w, "zap-hash", NULL);
+        assert_int_equal(w->error, -EBADMSG);
+        assert_string_equal(w->reason, "its invoice is about something else");
+        ask(w, "zap-plain", NULL);
+        assert_int_equal(w->error, -EBADMSG);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -288,6 +423,9 @@ int main(void) {
                 T(our_own_network_is_not_asked_for_a_stranger),
                 T(letting_go_cancels),
                 T(only_the_preimage_proves_it),
+                T(what_an_address_takes_is_told_without_asking_for_an_invoice),
+                T(a_zap_request_goes_with_the_question_and_into_the_invoice),
+                T(a_zap_that_would_be_worth_nothing_is_not_asked_for),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

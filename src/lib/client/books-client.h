@@ -239,6 +239,9 @@ typedef struct BooksBalance {
 typedef void (*books_balances_t)(int error, const char *reason, const BooksBalance *balances,
                 size_t n, void *userdata);
 int books_balances(BooksClient *c, books_balances_t done, void *userdata, BooksCall **ret);
+/* These, at most 1000, in this order; one that nobody has used is empty. */
+int books_accounts(BooksClient *c, const char *const *names, size_t n, books_balances_t done,
+                void *userdata, BooksCall **ret);
 
 typedef struct BooksLine {
         int64_t entry, booked_at;

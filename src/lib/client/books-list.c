@@ -243,19 +243,24 @@ int books_get_invoice(BooksClient *c, const char *hash, books_invoices_t done, v
         return ask(c, "Invoice", on_invoices, ASKER(invoices), "s", hash);
 }
 
-int books_job_invoices(BooksClient *c, const char *const *jobs, size_t n_jobs,
-                books_invoices_t done, void *userdata, BooksCall **ret) {
+static int ask_about(BooksClient *c, const char *member, const char *const *names, size_t n,
+                bus_reply_t on_reply, const BooksAsker *asker) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = bus_client_message(books_client_bus(c), BUS_STORE_WALLET, "JobInvoices", &m);
+        r = bus_client_message(books_client_bus(c), BUS_STORE_WALLET, member, &m);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < n_jobs; i++)
-                r = sd_bus_message_append(m, "s", jobs[i]);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sd_bus_message_append(m, "s", names[i]);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        return r < 0 ? r : call_send(c, m, on_invoices, ASKER(invoices));
+        return r < 0 ? r : call_send(c, m, on_reply, asker);
+}
+
+int books_job_invoices(BooksClient *c, const char *const *jobs, size_t n_jobs,
+                books_invoices_t done, void *userdata, BooksCall **ret) {
+        return ask_about(c, "JobInvoices", jobs, n_jobs, on_invoices, ASKER(invoices));
 }
 
 int books_get_cursor(BooksClient *c, const char *driver, books_text_t done, void *userdata,
@@ -279,6 +284,11 @@ int books_grants(BooksClient *c, books_grants_t done, void *userdata, BooksCall 
 
 int books_balances(BooksClient *c, books_balances_t done, void *userdata, BooksCall **ret) {
         return ask(c, "Balances", on_balances, ASKER(balances), "");
+}
+
+int books_accounts(BooksClient *c, const char *const *names, size_t n, books_balances_t done,
+                void *userdata, BooksCall **ret) {
+        return ask_about(c, "Accounts", names, n, on_balances, ASKER(balances));
 }
 
 int books_history(BooksClient *c, const char *account, int64_t before, unsigned limit,

@@ -3,47 +3,31 @@
 #include <stdio.h>
 
 #include "basic/text.h"
-#include "bus/client.h"
 #include "bus/names.h"
 #include "bus/text.h"
+#include "client/wallet-private.h"
 
 #define BATCH_MAX   256
 #define SETTLED_MAX 4096
 /* After what came in this turn has been read, before the loop sleeps. */
 #define FLUSH_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 
-typedef struct Batch Batch;
-
-/* One caller's question: a row of a batch, or a call of its own. */
-struct WalletCall {
-        WalletClient *client;
-        Batch *batch; /* NULL: a call of its own */
-        BusCall *bus;
-        union {
-                wallet_invoice_done_t invoice;
-                wallet_job_payments_done_t payments;
-                wallet_paid_done_t paid;
-        } done; /* NULL: nobody wants to know any more */
-        void *userdata;
-        WalletCall **handle, *prev, *next;
-};
-
 /* Invoices that are asked for in one message. */
-struct Batch {
+struct WalletBatch {
         WalletClient *client;
         sd_bus_message *message; /* its array is open while it is filled */
         WalletCall *first, *last;
         size_t n;
-        int error;          /* it could not be sent */
-        Batch *prev, *next; /* among those on the way, or those that failed */
+        int error;                /* it could not be sent */
+        WalletBatch *prev, *next; /* among those on the way, or those that failed */
 };
 
 struct WalletClient {
         sd_event *event;
         sd_event_source *flush;
         BusClient *bus;
-        Batch *asks; /* being filled; NULL: nothing to send */
-        Batch *sent, *failed;
+        WalletBatch *asks; /* being filled; NULL: nothing to send */
+        WalletBatch *sent, *failed;
         WalletCall *alone;
         size_t n_waiting;
         char **noted; /* jobs, to be sent */
@@ -84,7 +68,7 @@ WalletCall *wallet_call_free(WalletCall *call) {
         return mfree(call);
 }
 
-static int call_new(WalletClient *c, Batch *batch, void *userdata, WalletCall **ret) {
+int wallet_call_new(WalletClient *c, WalletBatch *batch, void *userdata, WalletCall **ret) {
         WalletCall *call;
 
         if (c->n_waiting >= WALLET_WAITING_MAX)
@@ -108,12 +92,21 @@ static int call_new(WalletClient *c, Batch *batch, void *userdata, WalletCall **
         return 0;
 }
 
-/* The error as whoever asks for it has it: by the D-Bus name. */
-static int error_of(int error, const char *name) {
+WalletCall wallet_call_end(WalletCall *call) {
+        WalletCall copy = *call;
+
+        call_unlink(call);
+        free(call);
+        return copy;
+}
+
+int wallet_error(int error, const char *name) {
         if (streq(name, BUS_ERROR_NO_WALLET) || streq(name, BUS_ERROR_WRONG_NETWORK))
                 return -EHOSTDOWN;
         if (streq(name, BUS_ERROR_NO_PAYMENT))
                 return -ENOENT;
+        if (streq(name, BUS_ERROR_NOT_ALLOWED))
+                return -EPERM;
         if (streq(name, BUS_ERROR_NO_MONEY))
                 return -EDQUOT;
         if (streq(name, BUS_ERROR_BAD_INPUT))
@@ -127,7 +120,7 @@ static int error_of(int error, const char *name) {
 
 /* Batches. */
 
-static Batch *batch_free(Batch *b) {
+static WalletBatch *batch_free(WalletBatch *b) {
         if (!b)
                 return NULL;
 
@@ -140,10 +133,10 @@ static Batch *batch_free(Batch *b) {
         sd_bus_message_unref(b->message);
         return mfree(b);
 }
-DEFINE_CLEANUP(Batch, batch_free)
+DEFINE_CLEANUP(WalletBatch, batch_free)
 
-static void batch_link(Batch *b) {
-        Batch **list = b->error < 0 ? &b->client->failed : &b->client->sent;
+static void batch_link(WalletBatch *b) {
+        WalletBatch **list = b->error < 0 ? &b->client->failed : &b->client->sent;
 
         b->next = *list;
         if (b->next)
@@ -151,8 +144,8 @@ static void batch_link(Batch *b) {
         *list = b;
 }
 
-static void batch_unlink(Batch *b) {
-        Batch **list = b->error < 0 ? &b->client->failed : &b->client->sent;
+static void batch_unlink(WalletBatch *b) {
+        WalletBatch **list = b->error < 0 ? &b->client->failed : &b->client->sent;
 
         *(b->prev ? &b->prev->next : list) = b->next;
         if (b->next)
@@ -161,7 +154,7 @@ static void batch_unlink(Batch *b) {
 }
 
 /* A callback may free the client: this batch is nobody's by now and its calls leave one by one. */
-static void batch_answer(Batch *b, sd_bus_message *m, int error, const char *reason) {
+static void batch_answer(WalletBatch *b, sd_bus_message *m, int error, const char *reason) {
         WalletCall *call;
 
         if (m && sd_bus_message_enter_container(m, 'a', "(isssx)") < 0)
@@ -187,13 +180,13 @@ static void batch_answer(Batch *b, sd_bus_message *m, int error, const char *rea
 static void batch_on_reply(sd_bus_message *reply, int error, const char *name, const char *reason,
                 void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = sd_bus_message_ref(reply);
-        _cleanup_(batch_freep) Batch *b = userdata;
+        _cleanup_(batch_freep) WalletBatch *b = userdata;
 
         batch_unlink(b);
-        batch_answer(b, m, error < 0 ? error_of(error, name) : 0, reason);
+        batch_answer(b, m, error < 0 ? wallet_error(error, name) : 0, reason);
 }
 
-static void batch_send(Batch *b) {
+static void batch_send(WalletBatch *b) {
         WalletClient *c;
         int r;
 
@@ -230,7 +223,7 @@ static void noted_send(WalletClient *c) {
 }
 
 static int on_flush(_unused_ sd_event_source *s, void *userdata) {
-        _cleanup_(batch_freep) Batch *b = NULL;
+        _cleanup_(batch_freep) WalletBatch *b = NULL;
         WalletClient *c = userdata;
 
         noted_send(c);
@@ -245,8 +238,8 @@ static int on_flush(_unused_ sd_event_source *s, void *userdata) {
         return 0;
 }
 
-static int batch_get(WalletClient *c, Batch **ret) {
-        _cleanup_(batch_freep) Batch *b = NULL;
+static int batch_get(WalletClient *c, WalletBatch **ret) {
+        _cleanup_(batch_freep) WalletBatch *b = NULL;
         int r;
 
         if (c->asks && c->asks->n >= BATCH_MAX)
@@ -255,7 +248,7 @@ static int batch_get(WalletClient *c, Batch **ret) {
                 *ret = c->asks;
                 return 0;
         }
-        b = new0(Batch, 1);
+        b = new0(WalletBatch, 1);
         if (!b)
                 return -ENOMEM;
         b->client = c;
@@ -273,7 +266,7 @@ static int batch_get(WalletClient *c, Batch **ret) {
 int wallet_invoice(WalletClient *c, const WalletAsk *ask, wallet_invoice_done_t done,
                 void *userdata, WalletCall **ret) {
         WalletCall *call;
-        Batch *b;
+        WalletBatch *b;
         int r;
 
         if (!bus_text_is_fit(ask->job_id) || !bus_text_is_fit(ask->stage))
@@ -281,7 +274,7 @@ int wallet_invoice(WalletClient *c, const WalletAsk *ask, wallet_invoice_done_t 
         wallet_client_listen(c);
         r = batch_get(c, &b);
         if (r >= 0)
-                r = call_new(c, b, userdata, &call);
+                r = wallet_call_new(c, b, userdata, &call);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(b->message, "(ssxsu)", ask->job_id, ask->stage, ask->amount_msat,
@@ -325,11 +318,56 @@ static int on_settled(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *
         return 0;
 }
 
+static int on_invoice_settled(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
+        const char *hash, *account;
+        WalletClient *c = userdata;
+        int64_t msat;
+
+        if (sd_bus_message_read(m, "ssx", &hash, &account, &msat) > 0)
+                c->handler->invoice_settled(hash, account, msat, c->userdata);
+        return 0;
+}
+
+static int on_payment_changed(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
+        const char *id, *state;
+        WalletClient *c = userdata;
+
+        if (sd_bus_message_read(m, "ss", &id, &state) > 0)
+                c->handler->payment_changed(id, state, c->userdata);
+        return 0;
+}
+
+static int on_transferred(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
+        const char *id, *from, *to;
+        WalletClient *c = userdata;
+        int64_t msat;
+
+        if (sd_bus_message_read(m, "sssx", &id, &from, &to, &msat) > 0)
+                c->handler->transferred(id, from, to, msat, c->userdata);
+        return 0;
+}
+
+static int match_all(WalletClient *c) {
+        const WalletHandler *h = c->handler;
+        int r = 0;
+
+        if (h && h->settled)
+                r = bus_client_match(c->bus, BUS_WALLET_SERVICE, "Settled", on_settled, c);
+        if (r >= 0 && h && h->invoice_settled)
+                r = bus_client_match(c->bus, BUS_WALLET, "InvoiceSettled", on_invoice_settled, c);
+        if (r >= 0 && h && h->payment_changed)
+                r = bus_client_match(c->bus, BUS_WALLET, "PaymentChanged", on_payment_changed, c);
+        if (r >= 0 && h && h->transferred)
+                r = bus_client_match(c->bus, BUS_WALLET, "Transferred", on_transferred, c);
+        return r;
+}
+
 static void on_up(void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         WalletClient *c = userdata;
 
-        if (c->listening && bus_client_message(c->bus, BUS_WALLET_SERVICE, "Listen", &m) >= 0)
+        if (c->listening && c->handler->settled &&
+                        bus_client_message(c->bus, BUS_WALLET_SERVICE, "Listen", &m) >= 0)
                 (void) bus_client_call(c->bus, m, 0, on_noted, c, NULL);
         if (TAKE(c->was_down, false) && c->handler && c->handler->returned)
                 c->handler->returned(c->userdata);
@@ -357,7 +395,7 @@ void wallet_client_noted(WalletClient *c, const char *job_id) {
 
 /* Calls of their own. */
 
-static int call_send(WalletCall *call, sd_bus_message *m, bus_reply_t on_reply, WalletCall **ret) {
+int wallet_call_send(WalletCall *call, sd_bus_message *m, bus_reply_t on_reply, WalletCall **ret) {
         int r;
 
         r = bus_client_call(call->client->bus, m, 0, on_reply, call, &call->bus);
@@ -401,13 +439,22 @@ static void on_payments(sd_bus_message *reply, int error, const char *name, cons
         call_unlink(call);
         free(call);
         if (error < 0)
-                error = error_of(error, name);
+                error = wallet_error(error, name);
         else {
                 rows = new0(WalletJobPayment, max);
                 error = rows ? read_payments(m, rows, max, &n) : -ENOMEM;
                 reason = "the wallet's answer could not be read";
         }
         done(error, error < 0 ? reason : NULL, rows, error < 0 ? 0 : n, userdata);
+}
+
+int wallet_append_names(sd_bus_message *m, const char *const *names, size_t n) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sd_bus_message_append(m, "s", names[i]);
+        return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 int wallet_job_payments(WalletClient *c, const char *const *job_ids, size_t n,
@@ -420,17 +467,13 @@ int wallet_job_payments(WalletClient *c, const char *const *job_ids, size_t n,
                 return -E2BIG;
         r = bus_client_message(c->bus, BUS_WALLET_SERVICE, "JobPayments", &m);
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = sd_bus_message_append(m, "s", job_ids[i]);
+                r = wallet_append_names(m, job_ids, n);
         if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = call_new(c, NULL, userdata, &call);
+                r = wallet_call_new(c, NULL, userdata, &call);
         if (r < 0)
                 return r;
         call->done.payments = done;
-        return call_send(call, m, on_payments, ret);
+        return wallet_call_send(call, m, on_payments, ret);
 }
 
 static void on_paid(sd_bus_message *reply, int error, const char *name, const char *reason,
@@ -444,7 +487,7 @@ static void on_paid(sd_bus_message *reply, int error, const char *name, const ch
         call_unlink(call);
         free(call);
         if (error < 0)
-                error = error_of(error, name);
+                error = wallet_error(error, name);
         else if (sd_bus_message_read(m, "sssxs", &p.state, &p.hash, &p.preimage, &p.fee_msat,
                                  &p.reason) < 0) {
                 error = -EBADMSG;
@@ -475,6 +518,8 @@ static int append_pay(sd_bus_message *m, const WalletPay *pay) {
                 r = append_option(m, "payee", pay->payee);
         if (r >= 0)
                 r = append_option(m, "comment", pay->comment);
+        if (r >= 0)
+                r = append_option(m, "zap", pay->zap);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -483,11 +528,11 @@ static int paid_call(WalletClient *c, sd_bus_message *m, wallet_paid_done_t done
         WalletCall *call;
         int r;
 
-        r = call_new(c, NULL, userdata, &call);
+        r = wallet_call_new(c, NULL, userdata, &call);
         if (r < 0)
                 return r;
         call->done.paid = done;
-        return call_send(call, m, on_paid, ret);
+        return wallet_call_send(call, m, on_paid, ret);
 }
 
 int wallet_pay(WalletClient *c, const WalletPay *pay, wallet_paid_done_t done, void *userdata,
@@ -496,7 +541,7 @@ int wallet_pay(WalletClient *c, const WalletPay *pay, wallet_paid_done_t done, v
         int r;
 
         if (!bus_text_is_fit(pay->destination) || !bus_text_is_fit(pay->id) ||
-                        !bus_text_is_fit(pay->comment ?: ""))
+                        !bus_text_is_fit(pay->comment ?: "") || !bus_text_is_fit(pay->zap ?: ""))
                 return -EILSEQ;
         r = bus_client_message(c->bus, BUS_WALLET_SERVICE, "Pay", &m);
         if (r >= 0)
@@ -545,8 +590,7 @@ int wallet_client_new(sd_event *event, const char *socket_path, const WalletHand
         if (r < 0)
                 return r;
         bus_client_on_state(c->bus, on_up, on_down, c);
-        if (handler)
-                r = bus_client_match(c->bus, BUS_WALLET_SERVICE, "Settled", on_settled, c);
+        r = match_all(c);
         if (r >= 0)
                 r = sd_event_add_defer(event, &c->flush, on_flush, c);
         if (r >= 0)
@@ -567,7 +611,7 @@ WalletClient *wallet_client_free(WalletClient *c) {
                 wallet_call_free(c->alone);
         c->bus = bus_client_free(c->bus);
         while (c->sent || c->failed) {
-                Batch *b = c->sent ?: c->failed;
+                WalletBatch *b = c->sent ?: c->failed;
 
                 batch_unlink(b);
                 batch_free(b);
@@ -577,6 +621,10 @@ WalletClient *wallet_client_free(WalletClient *c) {
         sd_event_source_disable_unref(c->flush);
         sd_event_unref(c->event);
         return mfree(c);
+}
+
+BusClient *wallet_client_bus(WalletClient *c) {
+        return c->bus;
 }
 
 size_t wallet_client_n_waiting(const WalletClient *c) {

@@ -182,8 +182,9 @@ int lnurl_invoice_check(const Bolt11 *b, const LnurlPay *p, const LnurlAsk *ask,
                 return *reterr = "its invoice is of another network", -EBADMSG;
         if (b->amount_msat != ask->msat)
                 return *reterr = "its invoice is about another amount", -EBADMSG;
-        /* LUD-06 demands the hash no more: a plain description says nothing wrong. */
-        if (!b->description && !bolt11_describes(b, about, strlen(about)))
+        /* LUD-06 demands the hash no more: a plain description says nothing wrong. NIP-57 does:
+         * without it nobody would believe the receipt. */
+        if ((!b->description || ask->zap_request) && !bolt11_describes(b, about, strlen(about)))
                 return *reterr = "its invoice is about something else", -EBADMSG;
         return 0;
 }

@@ -52,7 +52,7 @@ void lnurl_invoice_done(LnurlInvoice *i);
 #define _cleanup_lnurl_invoice_ _cleanup_(lnurl_invoice_done)
 
 /* Is it what was asked for? The amount to the millisat, the network, and where the invoice holds a
- * hash, the metadata's (or the zap request's). -EBADMSG with a reason. */
+ * hash, the metadata's; with a zap request it must hold that one's. -EBADMSG with a reason. */
 int lnurl_invoice_check(const Bolt11 *b, const LnurlPay *p, const LnurlAsk *ask, Network network,
                 const char **reterr);
 
