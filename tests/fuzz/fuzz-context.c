@@ -16,14 +16,13 @@ static size_t count(const char *text, const char *what) {
 static void check(const Context *c, const Json *question) {
         const Json *messages = json_get(question, "messages");
         const char *system, *user;
-        size_t foreign = 0;
+        size_t fences;
 
         assert(json_string(json_get(json_array_at(messages, 0), "content"), &system) >= 0);
         assert(json_string(json_get(json_array_at(messages, 1), "content"), &user) >= 0);
-        for (size_t i = 0; i < c->n_observations; i++)
-                foreign += !context_is_owner(c, c->observations + i);
-        assert(count(user, c->fence) == (c->n_observations > 0 ? 2 : 0));
-        assert(count(user, "<<<") == (c->n_observations > 0 ? 1 : 0));
+        fences = count(user, c->fence);
+        assert(fences == 0 || (fences == 2 && c->n_observations > 0));
+        assert(count(user, "<<<") == fences / 2 && count(user, ">>>") == fences / 2);
         assert((int64_t) (strlen(user) / 2 + strlen(system) / 2) <=
                         c->context_tokens - c->max_tokens);
 }

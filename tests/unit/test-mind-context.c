@@ -119,7 +119,8 @@ static void the_owner_is_known_by_name_and_by_key(_unused_ void **state) {
                 .observations = "{\"id\":\"tell:1\",\"what\":\"tell\",\"author\":\"owner\",\"text\":"
                                 "\"\"},{\"id\":\"1\",\"what\":\"dm\",\"author\":\"" OWNER_HEX
                                 "\",\"text\":\"\"},{\"id\":\"2\",\"what\":\"dm\",\"author\":\"\","
-                                "\"text\":\"owner\"}",
+                                "\"text\":\"owner\"},{\"id\":\"3\",\"what\":\"zap\",\"author\":\"" OWNER_HEX
+                                "\",\"text\":\"\"}",
         };
         _cleanup_free_ char *json = NULL;
         _cleanup_(context_freep) Context *c = world_context(&w, &json);
@@ -127,6 +128,7 @@ static void the_owner_is_known_by_name_and_by_key(_unused_ void **state) {
         assert_true(context_is_owner(c, c->observations));
         assert_true(context_is_owner(c, c->observations + 1));
         assert_false(context_is_owner(c, c->observations + 2));
+        assert_false(context_is_owner(c, c->observations + 3));
         c->owner = "";
         assert_false(context_is_owner(c, c->observations + 2));
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "basic/buffer.h"
 #include "basic/text.h"
 
 #define PATH_MAX_ 4096
@@ -61,6 +62,25 @@ int read_whole(const char *path, size_t max, char **ret, size_t *ret_size) {
         if (ret_size)
                 *ret_size = size;
         return 0;
+}
+
+int read_stream(int fd, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_buffer_ Buffer b = { .max = max };
+        char piece[4096];
+        ssize_t n;
+        int r;
+
+        while ((n = read(fd, piece, sizeof(piece))) != 0) {
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                r = buffer_add(&b, piece, (size_t) n);
+                if (r < 0)
+                        return r == -ENOBUFS ? -EFBIG : r;
+        }
+        *ret = buffer_take(&b, ret_size);
+        return *ret ? 0 : -ENOMEM;
 }
 
 int write_all(int fd, const void *data, size_t size) {

@@ -5,6 +5,10 @@
 /* All of a regular file, with a NUL behind it that does not count. -EFBIG above max bytes. */
 int read_whole(const char *path, size_t max, char **ret, size_t *ret_size);
 
+/* All that comes out of a descriptor until its end, with a NUL behind it that does not count.
+ * Waits. -EFBIG above max bytes. */
+int read_stream(int fd, size_t max, char **ret, size_t *ret_size);
+
 /* Replaces the file at once or not at all, readable by the owner only (0600), and durable when this
  * returns: a temporary file, fsync, rename, fsync of the directory. */
 int write_atomic(const char *path, const void *data, size_t size);

@@ -87,6 +87,12 @@ static void log_line(int level, char *message) {
                         level_names[level], message);
 }
 
+/* For a sandbox that opens no socket: standard error leads to the journal, too. */
+static void log_stream(int level, char *message) {
+        make_printable(message);
+        (void) fprintf(stderr, "<%d>%s: %s\n", level, log_program, message);
+}
+
 int log_full(int level, int error, const char *format, ...) {
         char message[LINE_MAX_];
         va_list ap;
@@ -99,10 +105,10 @@ int log_full(int level, int error, const char *format, ...) {
         (void) vsnprintf(message, sizeof(message), format, ap);
         va_end(ap);
 
-        if (log_to_journal)
-                (void) sd_journal_send("PRIORITY=%i", level, "MESSAGE=%s", message, NULL);
-        else
+        if (!log_to_journal)
                 log_line(level, message);
+        else if (sd_journal_send("PRIORITY=%i", level, "MESSAGE=%s", message, NULL) < 0)
+                log_stream(level, message);
         return error;
 }
 
@@ -140,5 +146,6 @@ void log_event(int level, const char *message_id, const char *const *fields, con
         iov[k++] = (struct iovec){ priority, strlen(priority) };
         for (size_t i = 0; i < n; from = ends[i++])
                 iov[k++] = (struct iovec){ b.data + from, ends[i] - from };
-        (void) sd_journal_sendv(iov, k);
+        if (sd_journal_sendv(iov, k) < 0)
+                log_stream(level, message);
 }

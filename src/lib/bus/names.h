@@ -15,6 +15,7 @@
 #define BUS_WALLET              BUS_PREFIX "Wallet"
 #define BUS_AGENT               BUS_PREFIX "Agent" /* of an agent's object; no name */
 
+#define BUS_AGENT_SERVICE       BUS_AGENT ".Service" /* of an agent's process; for the host */
 #define BUS_PROVIDER_COMPUTE    BUS_PROVIDER ".Compute"
 #define BUS_STORE_SERVICE       BUS_STORE ".Service"
 #define BUS_STORE_PURCHASES     BUS_STORE ".Purchases" /* for the host */
@@ -46,4 +47,5 @@
 #define BUS_ERROR_MONEY_LEFT    BUS_ERROR "MoneyLeft"   /* an agent goes only without */
 #define BUS_ERROR_NO_TICK       BUS_ERROR "NoSuchTick"
 #define BUS_ERROR_NO_APPROVAL   BUS_ERROR "NoSuchApproval" /* nothing of this id waits */
+#define BUS_ERROR_MIND          BUS_ERROR "MindFailed"     /* an agent's program broke down */
 #define BUS_ERROR_NO_REGTEST    BUS_ERROR "NoRegtest"      /* exists with the regtest wallet only */

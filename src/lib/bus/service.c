@@ -78,6 +78,8 @@ static int service_reload(Service *s) {
         Config *fresh;
         int r;
 
+        if (s->class->no_files)
+                return 0;
         r = config_load_logged(s->paths->config, &fresh);
         if (r < 0) {
                 log_event(LOG_ERR, LOG_ID_CONFIG_INVALID, NULL,
@@ -160,6 +162,8 @@ static int service_configure(Service *s) {
         const char *reason = "there is no memory";
         int r;
 
+        if (s->class->no_files)
+                return 0;
         r = paths_new(s->options.scope, s->options.config, NULL, &first, &reason);
         if (r < 0)
                 return service_fail(s, EXIT_CONFIG, r, "The files cannot be found: %s.", reason);
@@ -246,7 +250,7 @@ static int service_print_xml(const ServiceClass *class, const char *folder) {
 
 int service_run(const ServiceClass *class, int argc, char *argv[]) {
         Service s = { .class = class };
-        char program[32];
+        char program[64];
         int r;
 
         (void) snprintf(program, sizeof(program), "pylon-%s", class->name);

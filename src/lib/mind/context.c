@@ -4,9 +4,10 @@
 #include "basic/text.h"
 #include "mind/action.h"
 
-#define DEPTH_MAX  8
-#define VALUES_MAX 16384
-#define TOKENS_MAX (16 * 1024 * 1024)
+#define DEPTH_MAX   8
+#define VALUES_MAX  16384
+#define TIMEOUT_MAX 3600 /* seconds */
+#define TOKENS_MAX  (16 * 1024 * 1024)
 
 /* The parts that are objects of their own, until their fields are read. */
 typedef struct Parts {
@@ -60,6 +61,7 @@ static const JsonField mind_fields[] = {
         FIELD("model",          JSON_STRING, model,          false),
         FIELD("context_tokens", JSON_I64,    context_tokens, false),
         FIELD("max_tokens",     JSON_I64,    max_tokens,     false),
+        FIELD("timeout_s",      JSON_I64,    timeout_s,      false),
 };
 #undef FIELD
 
@@ -244,6 +246,8 @@ static int check(const Reader *r) {
                 return wrong(r, "context_tokens", "it is out of range");
         if (c->max_tokens < 1 || c->max_tokens > TOKENS_MAX)
                 return wrong(r, "max_tokens", "it is out of range");
+        if (c->timeout_s < 1 || c->timeout_s > TIMEOUT_MAX)
+                return wrong(r, "timeout_s", "it is out of range");
         return 0;
 }
 
@@ -299,6 +303,7 @@ int context_parse(const char *json, size_t size, Context **ret, const char **ret
                 .payment_max_msat = -1,
                 .context_tokens = 8192,
                 .max_tokens = 800,
+                .timeout_s = 60,
         };
         r = json_parse(json, size, DEPTH_MAX, VALUES_MAX, &c->root, reterr);
         if (r >= 0)
@@ -322,5 +327,8 @@ Context *context_free(Context *c) {
 }
 
 bool context_is_owner(const Context *c, const ContextObservation *o) {
-        return streq(o->author, "owner") || (*c->owner && streq(o->author, c->owner));
+        if (streq(o->author, "owner"))
+                return true;
+        return *c->owner && streq(o->author, c->owner) &&
+               (streq(o->what, "dm") || streq(o->what, "mention") || streq(o->what, "reply"));
 }

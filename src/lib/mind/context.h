@@ -41,6 +41,7 @@ typedef struct Context {
         int64_t balance_msat, runway_s, tick_max_msat, payment_max_msat;
         bool exec;         /* its mind is a program; else the host asks a model */
         char **command;    /* of that; none: the built-in rules */
+        int64_t timeout_s; /* of the program */
         const char *model; /* "": any */
         int64_t context_tokens, max_tokens;
         ContextGoal *goals;
@@ -63,5 +64,6 @@ int context_parse(const char *json, size_t size, Context **ret, const char **ret
 Context *context_free(Context *c);
 DEFINE_CLEANUP(Context, context_free)
 
-/* The owner said it: by `tell`, or in a message signed with their key. */
+/* The owner said it: by `tell`, or in words signed with their key (a zap's are in somebody else's
+ * receipt). */
 bool context_is_owner(const Context *c, const ContextObservation *o);

@@ -17,6 +17,7 @@
 #define GOAL_MAX        300 /* bytes shown */
 #define MEMORY_MAX      500
 #define REASON_MAX      120
+#define WORD_MAX_       64
 #define OBSERVATION_MIN ((size_t) 160) /* less is not worth its place */
 
 typedef struct Composer {
@@ -63,6 +64,11 @@ static int say_foreign(Composer *p, Buffer *b, const char *text, size_t max, con
 
         r = foreign_write(b, text, &(Foreign){ MIN(max, p->left), p->c->fence, new_line });
         return r < 0 ? r : spend(p, b->size - before);
+}
+
+/* A word of the host's or the agent's own, which are not strangers'; nor shall they be any harm. */
+static int say_word(Composer *p, const char *word) {
+        return say_foreign(p, &p->user, word, WORD_MAX_, " ");
 }
 
 /* Takes back what did not go in as a whole. */
@@ -173,12 +179,23 @@ static int say_now(Composer *p) {
 
         if (gmtime_r(&now, &tm))
                 (void) strftime(date, sizeof(date), "%A %Y-%m-%d %H:%M UTC", &tm);
-        r = sayf(p, &p->user, "It is %s. This is tick %" PRIi64 "; you woke by: %.32s.\n", date,
-                        p->c->tick, p->c->trigger);
+        r = sayf(p, &p->user, "It is %s. This is tick %" PRIi64 "; you woke by: ", date,
+                        p->c->tick);
+        if (r >= 0)
+                r = say_word(p, p->c->trigger);
+        if (r >= 0)
+                r = say(p, &p->user, ".\n");
         return r < 0 ? r : say_money(p);
 }
 
 /* ---- what there is room for */
+
+static int say_item(Composer *p, const char *id) {
+        int r;
+
+        r = say(p, &p->user, "- ");
+        return r < 0 ? r : say_word(p, id);
+}
 
 static int say_goals(Composer *p) {
         size_t floor = p->left - p->left / 3, size, left;
@@ -192,8 +209,10 @@ static int say_goals(Composer *p) {
 
                 size = p->user.size;
                 left = p->left;
-                r = sayf(p, &p->user, "- %s (priority %" PRIi64 ", %" PRIi64 " %% done): ", g->id,
-                                g->priority, g->progress);
+                r = say_item(p, g->id);
+                if (r >= 0)
+                        r = sayf(p, &p->user, " (priority %" PRIi64 ", %" PRIi64 " %% done): ",
+                                        g->priority, g->progress);
                 if (r >= 0)
                         r = say_foreign(p, &p->user, g->text, GOAL_MAX, " ");
                 if (r >= 0)
@@ -209,7 +228,13 @@ static int say_goals(Composer *p) {
 static int say_outcome(Composer *p, const ContextOutcome *o) {
         int r;
 
-        r = sayf(p, &p->user, "- tick %" PRIi64 ": %.32s: %.16s", o->tick, o->type, o->state);
+        r = sayf(p, &p->user, "- tick %" PRIi64 ": ", o->tick);
+        if (r >= 0)
+                r = say_word(p, o->type);
+        if (r >= 0)
+                r = say(p, &p->user, ": ");
+        if (r >= 0)
+                r = say_word(p, o->state);
         if (r >= 0 && *o->reason) {
                 r = sayf(p, &p->user, ": ");
                 if (r >= 0)
@@ -256,7 +281,9 @@ static int say_observation(Composer *p, size_t i, size_t max) {
         char amount[MSAT_TEXT_MAX], when[32];
         int r;
 
-        r = sayf(p, &p->user, "o%zu: %.16s", i + 1, o->what);
+        r = sayf(p, &p->user, "o%zu: ", i + 1);
+        if (r >= 0)
+                r = say_word(p, o->what);
         if (r >= 0)
                 r = say_author(p, o);
         if (r >= 0 && o->msat > 0)
@@ -343,36 +370,46 @@ static int write_chosen(Composer *p, const Choice *choice, bool owner) {
         return r;
 }
 
-static int say_fence(Composer *p, bool open) {
-        return sayf(p, &p->user, open ? "<<<%s\n" : "%s>>>\n", p->c->fence);
+static int say_owner(Composer *p, const Choice *choice) {
+        int r;
+
+        if (choice->n_owner == 0)
+                return 0;
+        r = say(p, &p->user, "\nYour owner tells you:\n");
+        return r < 0 ? r : write_chosen(p, choice, true);
+}
+
+static int say_others(Composer *p, const Choice *choice) {
+        int r;
+
+        if (choice->n == choice->n_owner)
+                return 0;
+        r = say(p, &p->user, "\nWhat happened since:\n");
+        if (r >= 0)
+                r = sayf(p, &p->user, "<<<%s\n", p->c->fence);
+        if (r >= 0)
+                r = write_chosen(p, choice, false);
+        return r < 0 ? r : sayf(p, &p->user, "%s>>>\n", p->c->fence);
 }
 
 static int say_observations(Composer *p) {
+        const size_t around = 300; /* tokens, for the words and fences of this function */
         Choice choice = { 0 };
         int64_t missing;
         int r;
 
         if (p->c->n_observations == 0)
                 return say(p, &p->user, "\nNothing has happened since.\n");
-        r = spend(p, 300); /* the words and fences of this function */
+        r = spend(p, around);
         if (r >= 0)
                 r = choose(p, &choice);
         if (r < 0)
                 return r;
-        p->left += 300;
+        p->left += around;
+        r = say_owner(p, &choice);
+        if (r >= 0)
+                r = say_others(p, &choice);
         missing = p->c->dropped + (int64_t) (p->c->n_observations - choice.n);
-        if (choice.n_owner > 0)
-                r = say(p, &p->user, "\nYour owner tells you:\n");
-        if (r >= 0)
-                r = write_chosen(p, &choice, true);
-        if (r >= 0)
-                r = say(p, &p->user, "\nWhat happened since:\n");
-        if (r >= 0)
-                r = say_fence(p, true);
-        if (r >= 0)
-                r = write_chosen(p, &choice, false);
-        if (r >= 0)
-                r = say_fence(p, false);
         if (r >= 0 && missing > 0)
                 r = sayf(p, &p->user, "%" PRIi64 " more did not fit.\n", missing);
         return r;
@@ -395,7 +432,9 @@ static int say_memories(Composer *p) {
 
                 size = p->user.size;
                 left = p->left;
-                r = sayf(p, &p->user, "- %s (%s): ", m->id, ago(m->at, p->c->now, when));
+                r = say_item(p, m->id);
+                if (r >= 0)
+                        r = sayf(p, &p->user, " (%s): ", ago(m->at, p->c->now, when));
                 if (r >= 0)
                         r = say_foreign(p, &p->user, m->text, MEMORY_MAX, " ");
                 if (r >= 0)

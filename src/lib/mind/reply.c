@@ -8,18 +8,26 @@
 #define DEPTH_MAX  8
 #define VALUES_MAX 16384
 
-int answer_refuse(Answer *a, const char *text, size_t size, const char *reason) {
-        Reply *reply = a->reply;
+static int refuse(Reply *reply, const char *text, size_t size, const char *reason) {
         Refusal *refusal = reply->refused + reply->n_refused;
 
-        if (reply->n_refused == ELEMENTSOF(reply->refused))
-                return 0;
         refusal->text = strndup(text, utf8_prefix(text, size, REFUSED_TEXT_MAX));
         if (!refusal->text)
                 return -ENOMEM;
         refusal->reason = reason;
         reply->n_refused++;
         return 0;
+}
+
+static bool is_full(Answer *a) {
+        bool full = a->reply->n_actions + a->reply->n_refused == ACTIONS_MAX;
+
+        a->n_more += full;
+        return full;
+}
+
+int answer_refuse(Answer *a, const char *text, size_t size, const char *reason) {
+        return is_full(a) ? 0 : refuse(a->reply, text, size, reason);
 }
 
 static int refuse_value(Answer *a, const Json *j, const char *line, const char *reason) {
@@ -39,10 +47,8 @@ int answer_add(Answer *a, const Json *j, const char *line) {
         const char *reason;
         int r;
 
-        if (a->reply->n_actions + a->reply->n_refused == ACTIONS_MAX) {
-                a->n_more++;
+        if (is_full(a))
                 return 0;
-        }
         r = action_parse_named(j, &a->names, &action, &reason);
         if (r == -EBADMSG)
                 return refuse_value(a, j, line, reason);
@@ -153,7 +159,7 @@ int reply_read(const char *answer, size_t size, const Context *c, Reply *ret) {
         if (r >= 0 && a.n_more > 0) {
                 int n = snprintf(many, sizeof(many), "%zu more", a.n_more);
 
-                r = answer_refuse(&a, many, (size_t) n, "an answer has at most 32 actions");
+                r = refuse(&reply, many, (size_t) n, "an answer has at most 32 actions");
         }
         if (r < 0)
                 return r;
