@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "basic/json.h"
+#include "basic/text.h"
 #include "nostr/nip89.h"
 
 #define KEY "9e173308f7af56211a0330c0d9e40d89a61d54dfdc9d37ccf6770c64a221ceb9"
@@ -70,6 +71,67 @@ static void models_and_parameters_are_told_as_the_registry_does(_unused_ void **
                         "\"top_p\":{\"required\":false,\"values\":[]}}}"));
 }
 
+static Event *announced(const char *tags, const char *content) {
+        _cleanup_buffer_ Buffer b = { .max = 65536 };
+        const char *reason;
+        Event *e;
+
+        assert_int_equal(buffer_addf(&b,
+                                         "{\"id\":\"" KEY "\",\"pubkey\":\"" KEY
+                                         "\",\"created_at\":7,\"kind\":31990,\"tags\":%s,"
+                                         "\"content\":",
+                                         tags),
+                        0);
+        assert_int_equal(json_write_string(&b, content, strlen(content)), 0);
+        assert_int_equal(buffer_addf(&b, ",\"sig\":\"" KEY KEY "\"}"), 0);
+        assert_int_equal(event_parse_trusted(b.data, b.size, &e, &reason), 0);
+        return e;
+}
+
+static void what_is_announced_is_read_as_an_offer(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = announced(
+                        "[[\"k\",\"5050\"],[\"price\",\"21000\",\"per-request\"],[\"network\",\"regtest\"]]",
+                        "{\"encryptionSupported\":true,\"nip90Params\":{\"model\":{\"values\":[\"a\",\"b\"]}}}");
+        const char *reason = NULL;
+        Offer o;
+
+        assert_int_equal(nip89_offer_read(e, 5050, &o, &reason), 0);
+        assert_string_equal(o.pubkey_hex, KEY);
+        assert_int_equal(o.price_msat, 21000);
+        assert_string_equal(o.network, "regtest");
+        assert_true(o.encryption);
+        assert_string_equal(o.models[1], "b");
+        nip89_offer_done(&o);
+        assert_int_equal(nip89_offer_read(e, 5001, &o, &reason), -EBADMSG);
+        assert_non_null(reason);
+}
+
+static void a_hostile_announcement_says_little(_unused_ void **state) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        _cleanup_buffer_ Buffer b = { .max = 65536 };
+        const char *reason;
+        Offer o;
+
+        assert_int_equal(buffer_addf(&b,
+                                         "{\"encryptionSupported\":\"yes\",\"nip90Params\":"
+                                         "{\"model\":{\"values\":[null,7,[],\"\",\"%0200d\"",
+                                         0),
+                        0);
+        for (int i = 0; i < 100; i++)
+                assert_int_equal(buffer_addf(&b, ",\"m%d\"", i), 0);
+        assert_int_equal(buffer_add_string(&b, "]}}}"), 0);
+        e = announced("[[\"k\",\"5050\"],[\"price\",\"-5\",\"per-request\"],[\"price\"],"
+                      "[\"network\",\"a network with a very long name\"]]",
+                        b.data);
+        assert_int_equal(nip89_offer_read(e, 5050, &o, &reason), 0);
+        assert_int_equal(o.price_msat, -1);
+        assert_string_equal(o.network, "");
+        assert_false(o.encryption);
+        assert_int_equal(strv_length(o.models), NIP89_MODELS_MAX - 5);
+        assert_string_equal(o.models[0], "m0");
+        nip89_offer_done(&o);
+}
+
 static void a_withdrawal_names_the_addresses(_unused_ void **state) {
         static const char *const names[] = { "pylon-5050", "pylon-5970" };
         _cleanup_(draft_freep) Draft *d = NULL;
@@ -86,6 +148,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_announcement_can_be_found_by_kind_and_read),
                 cmocka_unit_test(models_and_parameters_are_told_as_the_registry_does),
+                cmocka_unit_test(what_is_announced_is_read_as_an_offer),
+                cmocka_unit_test(a_hostile_announcement_says_little),
                 cmocka_unit_test(a_withdrawal_names_the_addresses),
         };
 

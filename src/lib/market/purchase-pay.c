@@ -129,8 +129,8 @@ static int ask_offer(Purchase *p) {
 Step purchase_compare(Flow *f) {
         Purchase *p = flow_purchase(f);
 
-        /* Nothing that was announced could forbid what may be paid and was bid. */
-        if (p->auto_pay && (p->bid_msat < 0 || p->bid_msat < p->max_msat) && ask_offer(p) >= 0)
+        /* Whoever gave it a ref has chosen by the announcements already. */
+        if (p->auto_pay && !p->ref[0] && ask_offer(p) >= 0)
                 return flow_wait();
         return take_candidate(p, -1);
 }

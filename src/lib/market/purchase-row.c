@@ -122,7 +122,7 @@ static Step found_result(Purchase *p) {
         if (!event_find_tag(p->result, "encrypted", NULL) || !*text.text)
                 return flow_go(PURCHASE_RECEIVED);
         r = signer_decrypt(p->market->signer, p->key, &text, 1, on_opened, p, &p->signing);
-        return r < 0 ? flow_fail(&p->flow, r, "the signer could not be asked") : flow_wait();
+        return r < 0 ? flow_fail(&p->flow, -EAGAIN, "the signer could not be asked") : flow_wait();
 }
 
 static Step found(Purchase *p, const PurchaseRow *row) {
@@ -136,6 +136,7 @@ static Step found(Purchase *p, const PurchaseRow *row) {
                 return flow_fail(&p->flow, r, "what was bought before cannot be taken up");
 
         log_debug("Purchase %.12s is found by %s: %s", purchase_id(p), p->ref, row->state);
+        p->stored = state != PURCHASE_RECEIVED && state != PURCHASE_FAILED; /* nothing to write */
         if (state == PURCHASE_FAILED)
                 return flow_fail(&p->flow, -EREMOTEIO, row->error);
         return state == PURCHASE_RECEIVED ? found_result(p) : flow_go((int) state);

@@ -194,7 +194,8 @@ static void purchase_changed(Flow *f, int from) {
 
         log_debug("Purchase %.12s: %s -> %s", purchase_id(p), purchase_states[from].name,
                         flow_state_name(f));
-        if (f->state == PURCHASE_ASKING && from != PURCHASE_ASKING && p->handler->stored)
+        if ((from == PURCHASE_SIGNING || from == PURCHASE_FINDING) && p->stored &&
+                        p->handler->stored)
                 p->handler->stored(p, p->userdata);
         purchase_acknowledge(p);
 }
@@ -377,6 +378,15 @@ Purchase *purchase_leave(Purchase *p) {
         p->only_find = true; /* what was not bought yet is not bought now */
         p->handler = &alone;
         p->userdata = NULL;
+        return NULL;
+}
+
+Purchase *purchase_abandon(Purchase *p, const char *reason, bool blamed) {
+        if (!p || p->flow.finished || !p->ref[0] || p->flow.state == PURCHASE_SIGNING)
+                return purchase_free(p);
+        (void) purchase_leave(p);
+        if (p->flow.state != PURCHASE_FINDING)
+                (void) purchase_cancel(p, reason, blamed);
         return NULL;
 }
 

@@ -27,7 +27,8 @@ typedef enum PurchaseState {
 } PurchaseState;
 
 typedef struct PurchaseHandler {
-        void (*stored)(Purchase *p, void *userdata); /* it has an id, and is on disk */
+        /* It has an id, and is on disk: now, or since a former life. */
+        void (*stored)(Purchase *p, void *userdata);
         /* What a provider or a relay said; status is NIP-90's word, or one of ours: "published",
          * "refused", "invoice" (the text is BOLT 11, to be paid by whoever reads it), "paying",
          * "paid". */
@@ -76,6 +77,8 @@ Purchase *purchase_leave(Purchase *p);
 /* Gives up: the provider is told by a deletion (NIP-09), then it fails with this reason. blamed: it
  * is the provider's fault. -EBUSY while a payment's outcome is open. */
 int purchase_cancel(Purchase *p, const char *reason, bool blamed);
+/* Both: it is left, and gives up by itself unless a payment is open. Not from within a handler. */
+Purchase *purchase_abandon(Purchase *p, const char *reason, bool blamed);
 
 const char *purchase_id(const Purchase *p); /* "" until it is signed */
 PurchaseState purchase_state(const Purchase *p);

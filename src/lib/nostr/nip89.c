@@ -153,3 +153,64 @@ int64_t nip89_price(const Event *e, uint16_t kind) {
                         return msat;
         return content_price(e);
 }
+
+/* ---- what others offer */
+
+#define OFFER_DEPTH_MAX  8
+#define OFFER_VALUES_MAX 4096
+
+void nip89_offer_done(Offer *o) {
+        o->models = strv_free(o->models);
+}
+
+static int read_models(const Json *content, Offer *o) {
+        const Json *values =
+                        json_get(json_get(json_get(content, "nip90Params"), "model"), "values");
+        size_t n = MIN(json_array_size(values), (size_t) NIP89_MODELS_MAX);
+        const char *name;
+        int r = 0;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (json_string(json_array_at(values, i), &name) >= 0 && *name &&
+                                strlen(name) <= NIP89_MODEL_MAX)
+                        r = strv_add(&o->models, name);
+        return r;
+}
+
+/* A content that is no JSON is one that says nothing. */
+static int read_content(const Event *e, Offer *o) {
+        _cleanup_(json_unrefp) Json *j = NULL;
+        const char *text, *reason;
+        size_t size;
+
+        text = event_content(e, &size);
+        if (json_parse(text, size, OFFER_DEPTH_MAX, OFFER_VALUES_MAX, &j, &reason) < 0)
+                return 0;
+        if (json_bool(json_get(j, "encryptionSupported"), &o->encryption) < 0)
+                o->encryption = false;
+        return read_models(j, o);
+}
+
+int nip89_offer_read(const Event *e, uint16_t kind, Offer *ret, const char **reterr) {
+        Offer o = { .created_at = event_created_at(e), .price_msat = nip89_price(e, kind) };
+        const char *network = event_tag_value(e, "network");
+        char number[8];
+        int r;
+
+        (void) snprintf(number, sizeof(number), "%u", kind);
+        if (event_kind(e) != NIP89_KIND || !event_has_tag(e, "k", number)) {
+                *reterr = "it offers nothing of that kind";
+                return -EBADMSG;
+        }
+        memcpy(o.pubkey_hex, event_pubkey_hex(e), sizeof(o.pubkey_hex));
+        if (network && strlen(network) < sizeof(o.network))
+                (void) snprintf(o.network, sizeof(o.network), "%s", network);
+        r = read_content(e, &o);
+        if (r < 0) {
+                nip89_offer_done(&o);
+                *reterr = "there is no memory";
+                return r;
+        }
+        *ret = o;
+        return 0;
+}

@@ -27,3 +27,20 @@ int nip89_withdrawal_draft(const char *pubkey_hex, const char *const *identifier
 /* What one request of this kind costs at most, as its provider announced it; 0: free; -1: it does
  * not say, or it depends. */
 int64_t nip89_price(const Event *e, uint16_t kind);
+
+/* What a provider offers of one kind, as a customer reads it. Hostile: whatever is too long or too
+ * much is left out. */
+#define NIP89_MODEL_MAX 128 /* bytes of a name */
+
+typedef struct Offer {
+        char pubkey_hex[HEX32_MAX];
+        int64_t created_at;
+        int64_t price_msat; /* of a request, at least; -1: not said */
+        char network[16];   /* "": not said */
+        bool encryption;    /* takes encrypted requests */
+        char **models;      /* none: not said */
+} Offer;
+
+/* -EBADMSG with a reason: it offers nothing of that kind. */
+int nip89_offer_read(const Event *e, uint16_t kind, Offer *ret, const char **reterr);
+void nip89_offer_done(Offer *o);
