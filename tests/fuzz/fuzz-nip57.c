@@ -1,7 +1,18 @@
-/* nostr/nip57: an event as a zap's request and as a receipt for it. */
-#include "nostr/nip57.h"
+/* nostr/nip57 and market/zap: an event as a zap's request and as a receipt for it. */
+#include "market/zap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void as_zapped(Event *e, const uint8_t recipient[static 32]) {
+        const ZapFor whom = { .recipient = recipient, .network = NETWORK_MAINNET };
+        _cleanup_zap_read_ Zap z = { 0 };
+        const char *reason = NULL;
+
+        if (zap_read(e, &whom, &z, &reason) < 0)
+                assert(reason);
+        else
+                assert(z.msat > 0 && strlen(z.hash) == 64 && strlen(z.sender) == 64);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(event_unrefp) Event *e = NULL;
@@ -22,5 +33,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 assert(reason);
         else
                 assert(z.request && z.bolt11 && z.msat >= 0);
+        as_zapped(e, recipient);
         return 0;
 }

@@ -11,6 +11,7 @@
 #include "nostr/event.h"
 #include "nostr/key.h"
 #include "nostr/nip04.h"
+#include "nostr/nip10.h"
 #include "nostr/nip13.h"
 #include "nostr/nip17.h"
 #include "nostr/nip19.h"
@@ -237,6 +238,40 @@ static int verb_unwrap(const char *const *a, Buffer *b, const char **reterr) {
         return r < 0 ? r : buffer_add_string(b, rumor_json(rumor, NULL));
 }
 
+/* secret, the event that is answered, text. */
+static int verb_reply(const char *const *a, Buffer *b, const char **reterr) {
+        Answer answer = { .relay = "wss://relay.example.com", .text = a[2] };
+        _cleanup_(event_unrefp) Event *to = NULL, *e = NULL;
+        _cleanup_(keypair_freep) Keypair *k = NULL;
+        _cleanup_(draft_freep) Draft *d = NULL;
+        uint8_t random[32];
+        int r;
+
+        r = read_keypair(a[0], &k);
+        if (r >= 0)
+                r = event_parse(a[1], strlen(a[1]), &to, reterr);
+        if (r < 0)
+                return r;
+        answer.to = to;
+        r = reply_draft(&answer, 1700000000, &d);
+        if (r >= 0)
+                r = crypt_random(random, sizeof(random));
+        if (r >= 0)
+                r = draft_sign(d, k, random, &e);
+        return r < 0 ? r : buffer_add_string(b, event_json(e, NULL));
+}
+
+static int verb_thread(const char *const *a, Buffer *b, const char **reterr) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        Thread t;
+        int r;
+
+        r = event_parse(a[0], strlen(a[0]), &e, reterr);
+        if (r < 0)
+                return r;
+        return thread_read(e, &t) ? buffer_addf(b, "%s %s", t.root, t.parent) : 0;
+}
+
 static int verb_difficulty(const char *const *a, Buffer *b, _unused_ const char **reterr) {
         uint8_t id[32];
         int r;
@@ -324,6 +359,8 @@ static const struct {
         { "nip04-decrypt", 3, verb_nip04_decrypt },
         { "wrap", 3, verb_wrap },
         { "unwrap", 2, verb_unwrap },
+        { "reply", 3, verb_reply },
+        { "thread", 1, verb_thread },
         { "difficulty", 1, verb_difficulty },
         { "mine", 1, verb_mine },
         { "bolt11", 1, verb_bolt11 },

@@ -14,7 +14,9 @@
 #include "nostr/filter.h"
 #include "nostr/key.h"
 #include "nostr/message.h"
+#include "nostr/nip02.h"
 #include "nostr/nip04.h"
+#include "nostr/nip10.h"
 #include "nostr/nip17.h"
 #include "nostr/nip19.h"
 #include "nostr/nip42.h"
@@ -22,6 +24,7 @@
 #include "nostr/nip59.h"
 #include "nostr/nip89.h"
 #include "nostr/nip90.h"
+#include "nostr/relay-list.h"
 #include "nostr/url.h"
 
 #define RUNS_MAX 10000
@@ -515,6 +518,46 @@ static int run_nip59(void) {
         return 0;
 }
 
+static int run_reply(void) {
+        const Answer a = { .to = request_event, .relay = relays[0], .text = "+" };
+        _cleanup_(draft_freep) Draft *reply = NULL, *reaction = NULL;
+        int r;
+
+        r = reply_draft(&a, NOW, &reply);
+        if (r >= 0)
+                r = reaction_draft(&a, NOW, &reaction);
+        if (r < 0)
+                return r;
+        RIGHT(draft_kind(reply) == NIP22_COMMENT_KIND && draft_has_tag(reply, "K"));
+        RIGHT(draft_kind(reaction) == NIP25_REACT_KIND && draft_has_tag(reaction, "k"));
+        return 0;
+}
+
+static int run_lists(void) {
+        _cleanup_(draft_freep) Draft *follows = NULL;
+        _cleanup_relay_list_ RelayList l = { 0 }, again = { 0 };
+        _cleanup_(event_unrefp) Event *e = NULL;
+        Draft *d = NULL;
+        int r;
+
+        r = relay_list_add(&l, relays[0], true, true);
+        if (r >= 0)
+                r = relay_list_add(&l, relays[1], false, true);
+        if (r >= 0)
+                r = relay_list_draft(&l, NIP65_KIND, NOW, &d);
+        if (r >= 0)
+                r = make_event(d, &e);
+        if (r >= 0)
+                r = relay_list_read(e, &again);
+        if (r >= 0)
+                r = follow_list_draft(&(Follow){ .pubkey_hex = event_pubkey_hex(e), .on = true },
+                                NOW, &follows);
+        if (r < 0)
+                return r;
+        RIGHT(again.n == 2 && again.items[0].read && !again.items[1].read);
+        return 0;
+}
+
 static int run_nip04(void) {
         _cleanup_free_ char *payload = NULL, *text = NULL;
         size_t size;
@@ -633,6 +676,8 @@ static const TortureCase cases[] = {
         { "NIP-19 in both directions", run_nip19 },
         { "NIP-44 in both directions", run_nip44 },
         { "NIP-59: a message is wrapped and opened", run_nip59 },
+        { "NIP-10: an answer and a reaction", run_reply },
+        { "lists of relays and people", run_lists },
         { "NIP-04 in both directions", run_nip04 },
         { "NIP-42 is checked", run_nip42 },
         { "NIP-89 is announced", run_nip89 },

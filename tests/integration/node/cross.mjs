@@ -7,6 +7,7 @@ import readline from 'node:readline';
 import { finalizeEvent, getEventHash, getPublicKey, verifyEvent } from 'nostr-tools/pure';
 import * as nip04 from 'nostr-tools/nip04';
 import * as nip06 from 'nostr-tools/nip06';
+import * as nip10 from 'nostr-tools/nip10';
 import * as nip13 from 'nostr-tools/nip13';
 import * as nip19 from 'nostr-tools/nip19';
 import * as nip44 from 'nostr-tools/nip44';
@@ -86,6 +87,24 @@ const topics = {
       assert.equal(nip44.decrypt(mine, nip44.getConversationKey(a, getPublicKey(b))), message);
       const damaged = theirs.slice(0, -6) + (theirs.at(-6) === 'A' ? 'B' : 'A') + theirs.slice(-5);
       assert.ok((await ours('nip44-decrypt', hex(b), getPublicKey(a), damaged)).error);
+    }
+  },
+  async nip10() {
+    for (let i = 0; i < 30; i++) {
+      const note = tags => finalizeEvent({ kind: 1, created_at: 1600000000 + i, tags, content: text(20) }, secret());
+      const root = note([['p', getPublicKey(secret())]]), relay = 'wss://relay.example.com';
+      const middle = number(2) ? note([['e', root.id, relay, 'root', root.pubkey], ['p', root.pubkey]]) : note([['e', root.id]]);
+      for (const [to, ids] of [[root, [root.id, root.id]], [middle, [root.id, middle.id]]]) {
+        const mine = JSON.parse(await ours('reply', hex(secret()), JSON.stringify(to), 'yes')), read = nip10.parse(mine);
+        assert.ok(verifyEvent(mine));
+        assert.deepEqual([read.root.id, read.reply.id], ids);
+        assert.deepEqual([read.reply.author, read.reply.relays[0], read.mentions], [to.pubkey, relay, []]);
+        assert.ok([to.pubkey, ...to.tags.filter(t => t[0] === 'p').map(t => t[1])].every(p => read.profiles.some(q => q.pubkey === p)));
+        assert.equal(await ours('thread', JSON.stringify(mine)), ids.join(' '));
+      }
+      const theirs = nip10.parse(middle);
+      assert.equal(await ours('thread', JSON.stringify(middle)), `${theirs.root.id} ${theirs.reply.id}`);
+      assert.equal(await ours('thread', JSON.stringify(root)), '');
     }
   },
   async nip59() {
