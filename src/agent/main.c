@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "agent.h"
+#include "bus/names.h"
+#include "mind/name.h"
 #include "rules.h"
 
 static const char *arg_agent;
@@ -38,12 +40,6 @@ static void *stop(void *object) {
         return agent_free(object);
 }
 
-static bool is_name(const char *name) {
-        size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-        return n > 0 && !name[n] && n <= AGENT_NAME_MAX && !strchr("._-", *name);
-}
-
 /* Takes our own options out, before the service reads the others. -EINVAL: it has been said. */
 static int take_options(int *argc, char *argv[]) {
         int n = 1;
@@ -62,7 +58,7 @@ static int take_options(int *argc, char *argv[]) {
         }
         argv[n] = NULL;
         *argc = n;
-        if (arg_agent && !is_name(arg_agent)) {
+        if (arg_agent && !agent_name_is_valid(arg_agent)) {
                 (void) fprintf(stderr, "pylon-agent: no agent is called \"%s\"\n", arg_agent);
                 return -EINVAL;
         }
@@ -74,13 +70,14 @@ static bool asks_for_words(int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        char name[sizeof("agent-") + AGENT_NAME_MAX] = "agent";
+        char name[sizeof("agent-") + AGENT_NAME_LENGTH_MAX] = "agent";
         ServiceClass class = {
                 .name = name,
                 .purpose = N_("One agent's tick. Started by pylon-host's connection.\n\n"
                               "  --agent NAME   Whose\n"
                               "  --single-tick  Read a context from standard input, print what would be\n"
                               "                 answered, and exit"),
+                .bus_name = BUS_AGENT, /* for whom its errors are; it is on no bus */
                 .objects = agent_objects,
                 .never_on_bus = true,
                 .no_files = true,

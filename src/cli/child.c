@@ -22,6 +22,8 @@
 struct Child {
         const ChildSetup *setup;
         const char *name;
+        const char *option; /* NULL */
+        bool on_demand;
         char *program, *socket_path;
         int listen_fd;
         ChildState state;
@@ -132,7 +134,9 @@ static int child_spawn(Child *c) {
         Spawn plan = {
                 .program = c->program,
                 .name = c->name,
+                .option = c->option,
                 .config = c->setup->config,
+                .n_files = c->setup->n_files,
                 .listen_fd = c->listen_fd,
                 .notify_path = c->setup->notify_path,
         };
@@ -182,7 +186,9 @@ int child_start(Child *c) {
 static int child_on_pause(_unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {
         Child *c = userdata;
 
-        if (c->cleaning)
+        if (c->on_demand)
+                child_enter(c, CHILD_LISTENING);
+        else if (c->cleaning)
                 c->start_when_clean = true;
         else
                 (void) child_start(c);
@@ -261,6 +267,8 @@ static void child_clean_up(Child *c) {
 static int child_on_exit(_unused_ sd_event_source *source, const siginfo_t *si, void *userdata) {
         Child *c = userdata;
         bool success = si->si_code == CLD_EXITED && si->si_status == EXIT_SUCCESS;
+        /* It may be over before we hear that it was ready. */
+        bool ran = c->state == CHILD_RUNNING || (c->on_demand && c->state == CHILD_STARTING);
 
         child_read_rest(c);
         child_describe_end(c, si);
@@ -270,7 +278,7 @@ static int child_on_exit(_unused_ sd_event_source *source, const siginfo_t *si, 
 
         if (c->state == CHILD_STOPPING) {
                 child_enter(c, CHILD_STOPPED);
-        } else if (success && !c->says_it_stops && c->state == CHILD_RUNNING) {
+        } else if (success && !c->says_it_stops && ran) {
                 c->pause = 0;
                 c->status[0] = '\0';
                 child_enter(c, CHILD_LISTENING); /* it had nothing to do */
@@ -330,6 +338,11 @@ int child_new(const ChildSetup *setup, const char *name, const char *program,
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+void child_set_on_demand(Child *c, const char *option) {
+        c->option = option;
+        c->on_demand = true;
 }
 
 Child *child_free(Child *c) {

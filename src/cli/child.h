@@ -25,6 +25,7 @@ typedef struct ChildSetup { /* the same for all; outlives them */
         LogFile *log;
         const char *notify_path;
         const char *config;                            /* NULL: the usual place */
+        unsigned n_files;                              /* a process may have open; 0: as we */
         void (*changed)(Child *child, void *userdata); /* the state is another one */
         void *userdata;
 } ChildSetup;
@@ -35,6 +36,9 @@ int child_new(const ChildSetup *setup, const char *name, const char *program,
 Child *child_free(Child *c); /* kills it and removes the socket */
 DEFINE_CLEANUP(Child, child_free)
 
+/* One that lives for a connection only: however it ended, the next one starts it again. The option
+ * is borrowed. */
+void child_set_on_demand(Child *c, const char *option);
 int child_start(Child *c);
 void child_stop(Child *c, usec_t patience); /* SIGTERM, and SIGKILL when that takes longer */
 void child_kill(Child *c);

@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "basic/option.h"
@@ -43,6 +45,17 @@ static int pass_environment(const Spawn *s) {
         return unsetenv("NOTIFY_SOCKET") < 0 ? -errno : 0;
 }
 
+static int limit_files(const Spawn *s) {
+        struct rlimit l;
+
+        if (s->n_files == 0)
+                return 0;
+        if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+                return -errno;
+        l.rlim_cur = MIN((rlim_t) s->n_files, l.rlim_max);
+        return setrlimit(RLIMIT_NOFILE, &l) < 0 ? -errno : 0;
+}
+
 /* In the new process. */
 static _Noreturn void become(const Spawn *s, pid_t parent) {
         const char *argv[5] = { s->program };
@@ -62,7 +75,7 @@ static _Noreturn void become(const Spawn *s, pid_t parent) {
          * next start, and nothing of theirs gets lost by it. A parent that is gone already sends
          * nothing. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || pass_streams(s) < 0 ||
-                        pass_environment(s) < 0)
+                        pass_environment(s) < 0 || limit_files(s) < 0)
                 _exit(EXIT_FAILURE);
         (void) execv(s->program, (char *const *) argv);
         (void) dprintf(STDERR_FILENO, "%s: %s\n", s->program, strerror(errno));
@@ -91,7 +104,7 @@ int bind_socket(const char *path, int *ret) {
         (void) unlink(path);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
-                        listen(fd, BACKLOG) < 0)
+                        chmod(path, 0600) < 0 || listen(fd, BACKLOG) < 0)
                 return -errno;
         *ret = TAKE_FD(fd);
         return 0;

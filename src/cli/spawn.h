@@ -9,6 +9,7 @@ typedef struct Spawn {
         const char *program, *name; /* the name of the socket */
         const char *option;         /* comes first; NULL: none */
         const char *config;         /* --config; NULL: none */
+        unsigned n_files;           /* it may have open; 0: as we */
         int listen_fd;
         const char *notify_path; /* NULL: nobody listens */
         int output_fd;           /* stdout and stderr; -EBADF: ours */

@@ -2,10 +2,13 @@
  * and stops them in the order in which they need each other. */
 #include "supervisor.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include "agent-sockets.h"
 #include "basic/file.h"
 #include "basic/json.h"
 #include "basic/log.h"
@@ -22,6 +25,7 @@
 /* Who is stopped after whom: those who work before those whom they ask. */
 typedef enum Stage {
         STAGE_WORKERS,
+        STAGE_AGENTS, /* the host ends their ticks before */
         STAGE_WALLET,
         STAGE_RELAY,
         STAGE_SIGNER,
@@ -56,6 +60,7 @@ typedef struct Supervisor {
         LogFile *log;
         ChildSetup setup;
         Child *children[N_SERVICES];
+        AgentSockets *agents;
         ControlSocket *control;
         NotifySocket *notify;
         sd_event_source *deadline;
@@ -85,6 +90,8 @@ static void report(Supervisor *s, const char *name, const char *message) {
 }
 
 static void stop_stage(Supervisor *s) {
+        if (s->stage == STAGE_AGENTS)
+                agent_sockets_stop(s->agents, STOP_DEADLINE);
         for (size_t i = 0; i < N_SERVICES; i++)
                 if (services[i].stage == s->stage)
                         child_stop(s->children[i], s->stage == STAGE_WORKERS
@@ -93,6 +100,8 @@ static void stop_stage(Supervisor *s) {
 }
 
 static bool stage_is_over(const Supervisor *s) {
+        if (s->stage == STAGE_AGENTS)
+                return agent_sockets_are_stopped(s->agents);
         for (size_t i = 0; i < N_SERVICES; i++)
                 if (services[i].stage == s->stage && child_state(s->children[i]) != CHILD_STOPPED)
                         return false;
@@ -127,6 +136,7 @@ static void stop_at_once(Supervisor *s) {
                 child_stop(s->children[i], STOP_DEADLINE);
                 child_kill(s->children[i]);
         }
+        agent_sockets_kill(s->agents);
 }
 
 static void tell_failure(Supervisor *s, const char *name, const char *message) {
@@ -241,6 +251,7 @@ static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct sig
         apply_config(s, fresh);
         for (size_t i = 0; i < N_SERVICES; i++)
                 child_reload(s->children[i]);
+        agent_sockets_reload(s->agents);
         return 0;
 }
 
@@ -278,6 +289,7 @@ static void on_notify(pid_t sender, const char *message, void *userdata) {
         for (size_t i = 0; i < N_SERVICES; i++)
                 if (s->children[i] && child_pid(s->children[i]) == sender)
                         child_notified(s->children[i], message);
+        (void) agent_sockets_notified(s->agents, sender, message);
 }
 
 static int add_notify(Supervisor *s) {
@@ -453,6 +465,28 @@ static int add_children(Supervisor *s) {
         return 0;
 }
 
+static void on_agent_change(_unused_ Child *child, void *userdata) {
+        Supervisor *s = userdata;
+
+        if (s->stopping)
+                stop_next(s);
+}
+
+/* A descriptor for each; programs get the limit that we were given. */
+static int add_agents(Supervisor *s) {
+        ChildSetup setup = s->setup;
+        struct rlimit l;
+
+        if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+                return -errno;
+        s->setup.n_files = setup.n_files = (unsigned) MIN(l.rlim_cur, (rlim_t) UINT_MAX);
+        l.rlim_cur = l.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+                return -errno;
+        setup.changed = on_agent_change;
+        return agent_sockets_new(&setup, s->cli->paths, &s->agents);
+}
+
 static int add_log(Supervisor *s) {
         _cleanup_free_ char *path = NULL;
         int r;
@@ -482,6 +516,8 @@ static int supervisor_set_up(Supervisor *s) {
         if (r >= 0)
                 r = add_children(s);
         if (r >= 0)
+                r = add_agents(s);
+        if (r >= 0)
                 r = add_control(s);
         if (r >= 0)
                 r = sd_event_add_time_relative(s->event, &s->deadline, CLOCK_MONOTONIC,
@@ -494,6 +530,7 @@ static void supervisor_done(Supervisor *s) {
                 visit_end(s->visits);
         wish_free(s->wish);
         control_socket_free(s->control);
+        agent_sockets_free(s->agents);
         for (size_t i = 0; i < N_SERVICES; i++)
                 child_free(s->children[i]);
         notify_socket_free(s->notify);

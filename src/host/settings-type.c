@@ -167,32 +167,6 @@ static int write_created(const void *field, Buffer *b) {
 
 /* ---- texts */
 
-bool agent_name_is_valid(const char *s) {
-        size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-        return n > 0 && n <= AGENT_NAME_LENGTH_MAX && s[n] == '\0' && !strchr("._-", *s);
-}
-
-int agent_name_from(const char *text, char ret[static AGENT_NAME_LENGTH_MAX + 1]) {
-        size_t n = 0;
-
-        for (; *text && n < AGENT_NAME_LENGTH_MAX; text++) {
-                char c = *text;
-
-                if (c >= 'A' && c <= 'Z')
-                        c = (char) (c - 'A' + 'a');
-                if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_'))
-                        c = '-';
-                if (n == 0 && strchr("._-", c))
-                        continue;
-                ret[n++] = c;
-        }
-        while (n > 0 && ret[n - 1] == '-')
-                n--;
-        ret[n] = '\0';
-        return n > 0 ? 0 : -EINVAL;
-}
-
 static bool is_npub(const char *s) {
         const char *reason;
         uint8_t key[32];

@@ -3,11 +3,11 @@
  * defaults, the writer and what the man page pylon-agent.toml(5) is checked against. */
 #include "basic/config.h"
 #include "basic/secret.h"
+#include "mind/name.h"
 
-#define AGENT_NAME_LENGTH_MAX 32 /* [a-z0-9][a-z0-9._-]* */
-#define AGENT_HEARTBEAT_MIN   (60 * SEC)
-#define AGENT_HEARTBEAT_MAX   (7 * 24 * HOUR)
-#define AGENT_SETTINGS_MAX    (64 * 1024) /* bytes of a file */
+#define AGENT_HEARTBEAT_MIN (60 * SEC)
+#define AGENT_HEARTBEAT_MAX (7 * 24 * HOUR)
+#define AGENT_SETTINGS_MAX  (64 * 1024) /* bytes of a file */
 
 typedef enum AgentAutonomy {
         AUTONOMY_SUPERVISED, /* a person approves every action that others see or that costs */
