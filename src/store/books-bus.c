@@ -1,10 +1,9 @@
 #include "books-bus.h"
 
-#include <stdio.h>
-
 #include "bus/authorize.h"
 #include "bus/names.h"
 #include "request.h"
+#include "rows.h"
 
 #define BATCH_MAX  4096
 #define LIST_MAX   1000
@@ -202,41 +201,6 @@ DEFINE_BATCH(unfreeze, "(s)")
 
 /* Questions. */
 
-/* One row of a statement; the types say how each column goes. */
-static int append_columns(sd_bus_message *reply, SqlStatement *q, const char *types) {
-        int r = sd_bus_message_open_container(reply, 'r', types);
-
-        for (int i = 0; r >= 0 && types[i]; i++) {
-                int flag;
-
-                if (types[i] == 's')
-                        r = sd_bus_message_append(reply, "s", sql_text(q, i));
-                else if (types[i] == 'x')
-                        r = sd_bus_message_append(reply, "x", sql_int(q, i));
-                else {
-                        flag = sql_int(q, i) != 0;
-                        r = sd_bus_message_append(reply, "b", flag);
-                }
-        }
-        return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-/* All rows of a statement into an array that is open. The signature is that of a row, with its
- * brackets. */
-static int append_rows(sd_bus_message *reply, SqlStatement *q, const char *signature) {
-        _cleanup_sql_ _unused_ SqlStatement *reset = q;
-        char types[32];
-        int r;
-
-        (void) snprintf(types, sizeof(types), "%.*s", (int) strlen(signature) - 2, signature + 1);
-        while ((r = sql_step(q)) > 0) {
-                r = append_columns(reply, q, types);
-                if (r < 0)
-                        return r;
-        }
-        return r;
-}
-
 static int answer_rows(Store *s, sd_bus_message *reply, SqlStatement *q, const char *signature,
                 const char **reterr) {
         int r;
@@ -244,7 +208,7 @@ static int answer_rows(Store *s, sd_bus_message *reply, SqlStatement *q, const c
         r = sd_bus_message_open_container(reply, 'a', signature);
         if (r < 0)
                 return r;
-        r = append_rows(reply, q, signature);
+        r = rows_append(reply, q, signature);
         if (r < 0) {
                 *reterr = sql_reason(r);
                 return store_note(s, r);
@@ -292,7 +256,7 @@ static int request_job_invoices(Store *s, sd_bus_message *m, sd_bus_message *rep
                         *reterr = "more than 1000 jobs at once";
                         return -E2BIG;
                 }
-                r = append_rows(reply, invoice_of_job(s->books->invoices, job), INVOICE_ROW);
+                r = rows_append(reply, invoice_of_job(s->books->invoices, job), INVOICE_ROW);
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }

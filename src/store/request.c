@@ -51,6 +51,9 @@ int store_only(Store *s, sd_bus_message *m, StoreCallers callers, sd_bus_error *
         if (callers == STORE_WALLET && role != PEER_WALLET)
                 return sd_bus_error_set(
                                 error, BUS_ERROR_NOT_ALLOWED, "Only pylon-wallet may call this.");
+        if (callers == STORE_HOST && role != PEER_HOST)
+                return sd_bus_error_set(
+                                error, BUS_ERROR_NOT_ALLOWED, "Only pylon-host may call this.");
         return 0;
 }
 

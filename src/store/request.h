@@ -6,6 +6,7 @@
 typedef enum StoreCallers {
         STORE_SERVICES, /* any of ours */
         STORE_WALLET,   /* pylon-wallet alone */
+        STORE_HOST,     /* pylon-host alone */
 } StoreCallers;
 
 int store_only(Store *s, sd_bus_message *m, StoreCallers callers, sd_bus_error *error);

@@ -294,5 +294,6 @@ const SqlMigration schema[] = {
         { "books", schema_books },
         { "earning-days", schema_earning_days },
         { "purchase-buyers", schema_purchase_buyers },
+        { "host", schema_host },
 };
 const size_t schema_n = ELEMENTSOF(schema);

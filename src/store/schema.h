@@ -4,6 +4,7 @@
 #include "basic/sql.h"
 
 extern const char schema_books[]; /* schema-books.c */
+extern const char schema_host[];  /* schema-agents.c */
 
 extern const SqlMigration schema[];
 extern const size_t schema_n;

@@ -1,5 +1,6 @@
 #include "store-bus.h"
 
+#include "agents-bus.h"
 #include "books-bus.h"
 #include "bus/authorize.h"
 #include "bus/names.h"
@@ -492,6 +493,7 @@ const BusObject store_objects[] = {
         { BUS_STORE_WALLET, books_vtable, true },
         { BUS_STORE_REGTEST, store_regtest_vtable, true },
         { BUS_STORE_PURCHASES, purchase_vtable, true },
+        { BUS_STORE_AGENTS, agents_vtable, true },
         { BUS_STORE_WHY, store_why_vtable, true },
         { 0 },
 };

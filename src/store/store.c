@@ -127,6 +127,8 @@ static int store_open(Store *s) {
         if (r >= 0)
                 r = setting_table_new(s->db, &s->settings);
         if (r >= 0)
+                r = agents_new(s->db, s->settings, &s->agents);
+        if (r >= 0)
                 r = regtest_table_new(s->db, &s->regtest);
         if (r >= 0)
                 r = why_table_new(s->db, &s->why);
@@ -179,6 +181,7 @@ Store *store_free(Store *s) {
         s->books = books_free(s->books);
         s->earnings = earning_table_free(s->earnings);
         s->purchases = purchase_table_free(s->purchases);
+        s->agents = agents_free(s->agents);
         s->settings = setting_table_free(s->settings);
         s->regtest = regtest_table_free(s->regtest);
         s->why = why_table_free(s->why);

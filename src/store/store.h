@@ -1,5 +1,6 @@
 #pragma once
 /* Store: the database, its lock, its tables. One per process. */
+#include "agents.h"
 #include "backup.h"
 #include "basic/sql-group.h"
 #include "books.h"
@@ -21,6 +22,7 @@ typedef struct Store {
         JobTable *jobs;
         EarningTable *earnings;
         PurchaseTable *purchases;
+        Agents *agents;
         SettingTable *settings;
         SqlStatement *integrity; /* NULL until somebody asks */
         RegtestTable *regtest;

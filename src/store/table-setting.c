@@ -1,12 +1,17 @@
 /* Rows of settings, see table-setting.h. */
 #include "table-setting.h"
 
-enum { Q_GET, Q_SET, _Q_MAX };
+enum { Q_GET, Q_SET, Q_LIST, Q_REMOVE, _Q_MAX };
+
+/* The slash comes after the dot. */
+#define OF_AGENT "WHERE name >= 'agent.' || ?1 || '.' AND name < 'agent.' || ?1 || '/'"
 
 static const char *const texts[_Q_MAX] = {
         [Q_GET] = "SELECT value FROM settings WHERE name = ?",
         [Q_SET] = "INSERT INTO settings VALUES (?, ?) "
                   "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [Q_LIST] = "SELECT name, value FROM settings " OF_AGENT " ORDER BY name",
+        [Q_REMOVE] = "DELETE FROM settings " OF_AGENT,
 };
 
 struct SettingTable {
@@ -58,5 +63,19 @@ int setting_set(SettingTable *t, const char *name, const char *value) {
 
         sql_bind_text(q, 1, name);
         sql_bind_text(q, 2, value);
+        return sql_run(q);
+}
+
+SqlStatement *setting_list_of_agent(SettingTable *t, const char *npub) {
+        SqlStatement *q = t->q[Q_LIST];
+
+        sql_bind_text(q, 1, npub);
+        return q;
+}
+
+int setting_remove_of_agent(SettingTable *t, const char *npub) {
+        SqlStatement *q = t->q[Q_REMOVE];
+
+        sql_bind_text(q, 1, npub);
         return sql_run(q);
 }

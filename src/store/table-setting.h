@@ -15,3 +15,7 @@ DEFINE_CLEANUP(SettingTable, setting_table_free)
 int setting_get(SettingTable *t, const char *name, char **ret);
 /* -EINVAL: the name is empty, or one of both is too long. */
 int setting_set(SettingTable *t, const char *name, const char *value);
+
+/* Those of one agent have names that begin with "agent.NPUB.". name, value: */
+SqlStatement *setting_list_of_agent(SettingTable *t, const char *npub);
+int setting_remove_of_agent(SettingTable *t, const char *npub);

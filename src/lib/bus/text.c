@@ -52,33 +52,48 @@ static char *put_escape(char *at, uint32_t c) {
         return at + snprintf(at, 13, "\\u%04x\\u%04x", 0xd800 | c >> 10, 0xdc00 | (c & 0x3ff));
 }
 
-int bus_text_json(const char *json, char **ret_owned, const char **ret) {
-        size_t size = strlen(json), n;
+static char *put_replacement(char *at, _unused_ uint32_t c) {
+        memcpy(at, "\xef\xbf\xbd", 3);
+        return at + 3;
+}
+
+/* Another text stands for each noncharacter, of at most 12 bytes. */
+static int replace(const char *s, char *(*put)(char *at, uint32_t c), char **ret_owned,
+                const char **ret) {
+        size_t size = strlen(s), n;
         char *text, *at;
 
-        if (!utf8_is_valid(json, size))
+        if (!utf8_is_valid(s, size))
                 return -EILSEQ;
-        n = count_nonchars(json);
+        n = count_nonchars(s);
         if (n == 0) {
                 *ret_owned = NULL;
-                *ret = json;
+                *ret = s;
                 return 0;
         }
 
         text = at = malloc(size + n * 12 + 1);
         if (!text)
                 return -ENOMEM;
-        while (*json) {
-                size_t nonchar = nonchar_size(json);
+        while (*s) {
+                size_t nonchar = nonchar_size(s);
 
                 if (nonchar > 0)
-                        at = put_escape(at, decode(json, nonchar));
+                        at = put(at, decode(s, nonchar));
                 else
-                        *at++ = *json;
-                json += MAX(nonchar, (size_t) 1);
+                        *at++ = *s;
+                s += MAX(nonchar, (size_t) 1);
         }
         *at = 0;
         *ret_owned = text;
         *ret = text;
         return 0;
+}
+
+int bus_text_json(const char *json, char **ret_owned, const char **ret) {
+        return replace(json, put_escape, ret_owned, ret);
+}
+
+int bus_text_clean(const char *s, char **ret_owned, const char **ret) {
+        return replace(s, put_replacement, ret_owned, ret);
 }

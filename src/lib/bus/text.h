@@ -11,3 +11,5 @@ const char *bus_text_or(const char *s, const char *otherwise);
  * written as an escape. *ret is the text itself where it is fit already; else it is *ret_owned,
  * which the caller frees. -EILSEQ: it is not UTF-8. */
 int bus_text_json(const char *json, char **ret_owned, const char **ret);
+/* The same text with U+FFFD for what is not fit, as above. -EILSEQ: it is not UTF-8. */
+int bus_text_clean(const char *s, char **ret_owned, const char **ret);

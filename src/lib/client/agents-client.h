@@ -1,16 +1,13 @@
 #pragma once
 /* AgentsClient: the agents in the store, their ticks, actions, goals and memories; for pylon-host.
  *
- * All that is asked of one client is done in the order in which it was asked. What is asked within
- * one turn of the event loop and is of one kind travels in one message and is on disk with one
- * commit. A call whose answer was lost is repeated by itself: each changes the same thing once,
- * however often it comes. */
+ * What is asked of one client is done in the order in which it was asked, and what arrives together
+ * is on disk with one commit. A call whose answer was lost is repeated by itself: each changes the
+ * same thing once, however often it comes. */
 #include <systemd/sd-event.h>
 
 #include "basic/macro.h"
 #include "client/agents-limits.h"
-
-#define AGENTS_WAITING_MAX 16384 /* calls without an answer; then -ENOBUFS */
 
 typedef struct AgentsClient AgentsClient;
 typedef struct AgentsCall AgentsCall;
@@ -20,11 +17,12 @@ AgentsClient *agents_client_free(AgentsClient *c); /* nothing is called back */
 DEFINE_CLEANUP(AgentsClient, agents_client_free)
 size_t agents_client_n_waiting(const AgentsClient *c);
 
-/* Every function below: a negative return means that it never started. The callback comes exactly
- * once, never before the function has returned, never after agents_call_free(). ret may be NULL;
- * else *ret is cleared when the call is over, so it must live as long. Strings are borrowed, in
- * both directions; NULL is "" on the way in, and nothing is NULL on the way out. Texts must be
- * UTF-8 (else -EILSEQ); what D-Bus cannot carry of them becomes U+FFFD. */
+/* Every function below: a negative return means that it never started (-ENOBUFS: too many wait for
+ * their answers). The callback comes exactly once, never before the function has returned, never
+ * after agents_call_free(). ret may be NULL; else *ret is cleared when the call is over, so it must
+ * live as long. Strings are borrowed, in both directions; NULL is "" on the way in, and nothing is
+ * NULL on the way out. Texts must be UTF-8 (else -EILSEQ); what D-Bus cannot carry of them becomes
+ * U+FFFD, or an escape in JSON. */
 AgentsCall *agents_call_free(AgentsCall *call); /* what was asked may still happen */
 DEFINE_CLEANUP(AgentsCall, agents_call_free)
 
@@ -124,9 +122,10 @@ typedef struct TickMove {
         const char *npub;
         int64_t tick;
         const char *state; /* thinking acting done failed */
-        /* With thinking: the thought, by its id, and its prompt. The answer comes with the id of
-         * its thought, and with whichever move there is next. Hashes are kept for ever, texts for
-         * as long as agents_begin_tick() says. */
+        /* With thinking: the id of a new thought (TICK_THOUGHTS_MAX; 1 if it is there), and its
+         * prompt. The answer comes with whichever move is the next one, and belongs to the latest
+         * thought; where none was thought (exec), prompt and answer come with acting, or failed.
+         * Hashes are kept for ever, texts for as long as agents_begin_tick() says. */
         const char *think, *prompt, *answer; /* NULL: nothing new */
         const char *error;                   /* with failed */
         /* Of the whole tick so far; -1: as it was. */
@@ -135,10 +134,9 @@ typedef struct TickMove {
         size_t n_actions;
 } TickMove;
 
-/* done is refused (-EBUSY) while an action is planned, unless the tick is dry. failed ends what is
- * planned or waiting, too. acting a second time: 1 if the actions are the same ones, else
- * -EALREADY.
- */
+/* A tick is done after it was acting, and not (-EBUSY) while an action is planned, unless it is
+ * dry. failed ends what is planned or waiting, too. acting a second time: 1 if the actions are the
+ * same ones, else -EALREADY. */
 int agents_move_tick(AgentsClient *c, const TickMove *move, agents_verdict_t done, void *userdata,
                 AgentsCall **ret);
 
@@ -147,10 +145,10 @@ int agents_move_tick(AgentsClient *c, const TickMove *move, agents_verdict_t don
 typedef struct AgentGoal {
         const char *id;     /* [A-Za-z0-9._:-]{1,64} */
         const char *text;   /* NULL: as it was; a new goal has one */
-        int priority;       /* 0…9; -1: as it was, and 1 for a new one */
+        int priority;       /* 1, the first, to 9; -1: as it was, and 5 for a new one */
         int progress;       /* percent; -1: as it was */
         const char *status; /* active done dropped; NULL: as it was */
-        int64_t at;         /* of agents_goals(): when it was changed last */
+        int64_t at;         /* when it was changed last; 0: now */
 } AgentGoal;
 
 typedef struct AgentMemory {
@@ -158,10 +156,11 @@ typedef struct AgentMemory {
         int64_t at;
 } AgentMemory;
 
-/* Actions. planned → waiting (for a person) → planned; planned → signed → done, or at once done;
- * failed from each of them; refused or denied from planned and waiting. A payment is unknown (from
- * planned or signed) until it is known to be done or failed. The last four are final. The same
- * state again adds what is new; an event, a payment that is stored stays what it is. */
+/* Actions. planned → waiting (for a person) → planned; planned → signed → done, or at once done or
+ * unknown; signed → unknown. Unknown is a payment's, until it is known to be done or failed. failed
+ * from each of these, refused and denied from planned and waiting; these three and done are final.
+ * The same state again adds what is new; an event, a payment that is stored stays what it is
+ * (-EEXIST). Of a dry tick nothing moves (-EPERM): its planned actions are what would be done. */
 
 typedef struct ActionMove {
         const char *npub;
