@@ -101,7 +101,7 @@ int remote_message(const Remote *r, const char *member, sd_bus_message **ret) {
         int n;
 
         n = sd_bus_message_new_method_call(
-                        r->bus, ret, r->destination, BUS_PATH, r->interface, member);
+                        r->bus, ret, r->destination, r->path ?: BUS_PATH, r->interface, member);
         return n < 0 ? n : sd_bus_message_set_auto_start(*ret, r->may_start);
 }
 

@@ -8,6 +8,7 @@
 typedef struct Remote {
         sd_bus *bus;
         const char *interface;   /* the public one */
+        const char *path;        /* NULL: the one path; an agent has its own */
         const char *destination; /* NULL on a private socket */
         bool may_start;          /* a service that left when idle comes back when it is asked */
 } Remote;

@@ -31,6 +31,9 @@ typedef struct Arguments {
         bool bought, wait, no_wait, auto_pay, delivered;
         const char *refund, *by;
         bool csv;
+        bool all, dry_run, fresh, key_there, stopped;
+        const char *name, *about, *autonomy, *heartbeat, *network, *mind, *exec, *owner, *settings;
+        const char *fund, *from, *sweep_to, *tick, *forget, *priority, *progress, *passphrase_file;
         const char *params[PARAMS_MAX]; /* each NAME=VALUE */
         size_t n_params;
         char **rest; /* what is no option; ends with NULL */

@@ -95,11 +95,11 @@ static void on_relay_status(Probe *p, sd_bus_message *reply, _unused_ const Call
 
 /* One event for all of them: the sixteen that every event is sent to. */
 static void check_relays(Doctor *d) {
-        probe_ask(d, &(ProbeText){ "relay", NULL, "relay", NULL, "Publish", 0, on_published },
+        probe_ask(d, &(ProbeText){ "relay", NULL, "relay", NULL, NULL, "Publish", 0, on_published },
                         "sasu", d->signed_event, 0, PUBLISH_MS);
         STRV_FOREACH (url, d->cli->config->relays)
                 probe_ask(d,
-                                &(ProbeText){ "relay", *url, "relay", NULL, "Status", 0,
+                                &(ProbeText){ "relay", *url, "relay", NULL, NULL, "Status", 0,
                                                 on_relay_status },
                                 "s", *url);
 }
@@ -125,8 +125,8 @@ static void on_checked(Probe *p, sd_bus_message *reply, const CallError *error) 
 }
 
 void check_identity(Doctor *d) {
-        probe_ask(d, &(ProbeText){ "identity", NULL, "signer", NULL, "Check", 0, on_checked }, "s",
-                        "provider");
+        probe_ask(d, &(ProbeText){ "identity", NULL, "signer", NULL, NULL, "Check", 0, on_checked },
+                        "s", "provider");
 }
 
 /* ---- database */
@@ -157,7 +157,9 @@ static void on_database(Probe *p, sd_bus_message *reply, const CallError *error)
 }
 
 void check_database(Doctor *d) {
-        probe_ask(d, &(ProbeText){ "database", NULL, "store", NULL, "Check", MIN_, on_database },
+        probe_ask(d,
+                        &(ProbeText){ "database", NULL, "store", NULL, NULL, "Check", MIN_,
+                                        on_database },
                         NULL);
 }
 
@@ -229,7 +231,7 @@ static void on_models(Probe *p, sd_bus_message *reply, _unused_ const CallError 
                                 continue;
                         (void) snprintf(seen + n - 1, sizeof(seen) - n + 1, "%s", word);
                         probe_ask(p->doctor,
-                                        &(ProbeText){ "backend", name, "provider",
+                                        &(ProbeText){ "backend", name, "provider", NULL,
                                                         BUS_PROVIDER_COMPUTE, "Infer", MIN_,
                                                         on_infer },
                                         "sa(ss)a{sv}", model, 1, "user", "Say: yes", 1,
@@ -283,15 +285,15 @@ static void on_backends(Probe *p, sd_bus_message *reply, const CallError *error)
                         break;
         }
         probe_ask(p->doctor,
-                        &(ProbeText){ "backend", NULL, "provider", BUS_PROVIDER_COMPUTE, "Models",
-                                        0, on_models },
+                        &(ProbeText){ "backend", NULL, "provider", NULL, BUS_PROVIDER_COMPUTE,
+                                        "Models", 0, on_models },
                         NULL);
 }
 
 void check_backends(Doctor *d) {
         probe_ask(d,
-                        &(ProbeText){ "backend", NULL, "provider", BUS_PROVIDER_COMPUTE, "Backends",
-                                        0, on_backends },
+                        &(ProbeText){ "backend", NULL, "provider", NULL, BUS_PROVIDER_COMPUTE,
+                                        "Backends", 0, on_backends },
                         NULL);
 }
 
@@ -315,8 +317,8 @@ static void on_invoice(Probe *p, sd_bus_message *reply, const CallError *error) 
                 unreadable(p);
         else
                 probe_ask(p->doctor,
-                                &(ProbeText){ p->area, p->subject, "wallet", NULL, "Lookup", 0,
-                                                on_lookup },
+                                &(ProbeText){ p->area, p->subject, "wallet", NULL, NULL, "Lookup",
+                                                0, on_lookup },
                                 "s", hash);
 }
 
@@ -340,11 +342,12 @@ static void on_wallet(Probe *p, sd_bus_message *reply, const CallError *error) {
                                 _("There is no wallet; only free jobs can be bought and sold."));
         else
                 probe_ask(d,
-                                &(ProbeText){ p->area, driver, "wallet", NULL, "CreateInvoice",
-                                                MIN_, on_invoice },
+                                &(ProbeText){ p->area, driver, "wallet", NULL, NULL,
+                                                "CreateInvoice", MIN_, on_invoice },
                                 "sxsu", "owner", INT64_C(1000), "pylon doctor", 60);
 }
 
 void check_wallet(Doctor *d) {
-        probe_ask(d, &(ProbeText){ "wallet", NULL, "wallet", NULL, "Status", 0, on_wallet }, NULL);
+        probe_ask(d, &(ProbeText){ "wallet", NULL, "wallet", NULL, NULL, "Status", 0, on_wallet },
+                        NULL);
 }

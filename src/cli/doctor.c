@@ -109,6 +109,7 @@ static int probe_send(Probe *p, const ProbeText *text, const char *types, va_lis
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
+        p->remote.path = text->path;
         if (text->interface)
                 p->remote.interface = text->interface;
         r = remote_message(&p->remote, text->member, &m);
@@ -247,7 +248,7 @@ static int report(const Doctor *d) {
 /* In the order of the areas, whoever answered first. */
 static int by_area(const void *a, const void *b) {
         static const char *const order[] = { "config", "files", "boundary", "services", "identity",
-                "database", "relay", "clock", "backend", "wallet" };
+                "database", "relay", "clock", "backend", "wallet", "agent" };
         const Finding *x = a, *y = b;
         size_t i = 0, k = 0;
 
@@ -283,6 +284,7 @@ int verb_doctor(Cli *cli) {
                 check_database(&d);
                 check_backends(&d);
                 check_wallet(&d);
+                check_agents(&d);
         }
         if (d.probes)
                 (void) sd_event_loop(d.event);

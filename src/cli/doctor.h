@@ -55,6 +55,7 @@ struct Probe {
 
 typedef struct ProbeText {
         const char *area, *subject, *service;
+        const char *path;      /* NULL: the one path */
         const char *interface; /* NULL: the service's public one */
         const char *member;
         usec_t deadline; /* 0: DOCTOR_DEADLINE */
@@ -77,3 +78,4 @@ void check_identity(Doctor *d); /* and then the relays */
 void check_database(Doctor *d);
 void check_backends(Doctor *d);
 void check_wallet(Doctor *d);
+void check_agents(Doctor *d);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <termios.h>
 
 #include "basic/codec.h"
 #include "basic/file.h"
@@ -13,6 +12,7 @@
 #include "out.h"
 #include "transient.h"
 #include "verb.h"
+#include "words.h"
 
 #define WORDS_MAX 512 /* bytes; 24 words have at most 215 */
 #define KEY       "provider"
@@ -141,44 +141,17 @@ static int generate(const Cli *cli, const Signer *s, Identity *ret) {
         return EXIT_SUCCESS;
 }
 
-/* From a person without echo, from a file or a pipe as it is. */
-static ssize_t read_words(const Cli *cli, char *words, size_t size) {
-        bool person = isatty(STDIN_FILENO);
-        struct termios normal, quiet;
-        ssize_t n;
-
-        if (person && tcgetattr(STDIN_FILENO, &normal) >= 0) {
-                (void) fprintf(stderr, "%s ", cli->args.json ? "" : _("The words:"));
-                quiet = normal;
-                quiet.c_lflag &= ~(tcflag_t) ECHO;
-                (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-        }
-        n = read(STDIN_FILENO, words, size);
-        if (person) {
-                (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &normal);
-                (void) fprintf(stderr, "\n");
-        }
-        return n;
-}
-
 static int import(const Cli *cli, const Signer *s, Identity *ret) {
-        _cleanup_close_ int from = -EBADF, to = -EBADF;
+        _cleanup_close_ int from = -EBADF;
         char words[WORDS_MAX];
-        int fds[2], r;
         ssize_t n;
 
-        n = read_words(cli, words, sizeof(words));
+        n = words_read(cli, _("The words:"), words, sizeof(words));
         if (n <= 0)
                 return cli_fail(cli, "BadInput", "%s", _("No words came from standard input."));
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return cli_out_of_memory(cli);
-        from = fds[0];
-        to = fds[1];
-        /* A pipe takes more than this, so that nobody waits for the other. */
-        r = write_all(to, words, (size_t) n);
+        from = words_pipe(words, (size_t) n);
         explicit_bzero(words, sizeof(words));
-        closep(&to);
-        if (r < 0)
+        if (from < 0)
                 return cli_out_of_memory(cli);
         return send_with_pipe(cli, s, &from, ret);
 }

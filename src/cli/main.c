@@ -8,19 +8,8 @@
 
 #include "basic/log.h"
 #include "basic/text.h"
+#include "verb-table.h"
 #include "verb.h"
-
-typedef struct Verb {
-        const char *group, *name;
-        const char *synopsis; /* of what is no option */
-        const char *help;
-        int n_min, n_max; /* how many of these */
-        bool anywhere;    /* does without an instance, files and config */
-        int (*run)(Cli *cli);
-        const char *options; /* their long names, besides those that all have */
-} Verb;
-
-static int verb_completion(Cli *cli);
 
 /* clang-format off */
 static const Verb verbs[] = {
@@ -42,6 +31,29 @@ static const Verb verbs[] = {
         { "provider", "drain",    "",          N_("Finish all jobs that wait, and go offline"),            0, 0, false, verb_provider_drain, "" },
         { "provider", "announce", "",          N_("Announce the provider again"),                          0, 0, false, verb_provider_announce, "" },
         { "provider", "status",   "",          N_("Show whether the provider takes jobs"),                 0, 0, false, verb_provider_status, "" },
+        { "agent",  "spawn",      "[NAME]",    N_("Bring an agent to life and show its words, once"),      0, 1, false, verb_agent_spawn,   "name about autonomy heartbeat network relay mind model exec owner settings set fund import key-there stopped" },
+        { "agent",  "list",       "",          N_("List the agents that live here"),                       0, 0, false, verb_agent_list,    "" },
+        { "agent",  "info",       "NAME",      N_("Show what an agent is, and how it is"),                 1, 1, false, verb_agent_info,    "" },
+        { "agent",  "status",     "[NAME]",    N_("Show how an agent is, and when it wakes"),              0, 1, false, verb_agent_status,  "" },
+        { "agent",  "start",      "NAME",      N_("Let an agent live"),                                    1, 1, false, verb_agent_start,   "" },
+        { "agent",  "stop",       "[NAME]",    N_("Stop an agent at once, and let it spend nothing"),      0, 1, false, verb_agent_stop,    "all" },
+        { "agent",  "pause",      "NAME",      N_("Let an agent sleep; what happens is kept for it"),      1, 1, false, verb_agent_pause,   "" },
+        { "agent",  "resume",     "NAME",      N_("Wake an agent that was paused or stopped"),             1, 1, false, verb_agent_resume,  "" },
+        { "agent",  "fund",       "NAME AMOUNT", N_("Give an agent money, by an invoice or from here"),    2, 2, false, verb_agent_fund,    "from yes" },
+        { "agent",  "withdraw",   "NAME DEST [AMOUNT]", N_("Send money of an agent to an invoice or address"), 2, 3, false, verb_agent_withdraw, "yes" },
+        { "agent",  "delete",     "NAME",      N_("Delete an agent; its money goes first"),                1, 1, false, verb_agent_delete,  "sweep-to yes force-delete" },
+        { "agent",  "edit",       "NAME [KEY VALUE]", N_("Change one setting of an agent, or all in an editor"), 1, 3, false, verb_agent_edit, "" },
+        { "agent",  "tell",       "NAME TEXT", N_("Tell an agent something; it wakes up for that"),        2, 2, false, verb_agent_tell,    "" },
+        { "agent",  "tick",       "NAME",      N_("Let an agent tick now, and show what it does"),         1, 1, false, verb_agent_tick,    "dry-run timeout" },
+        { "agent",  "history",    "NAME",      N_("List what an agent did, or show all of one tick"),      1, 1, false, verb_agent_history, "limit tick" },
+        { "agent",  "replay",     "NAME TICK", N_("Show what a tick would do now, and do nothing"),        2, 2, false, verb_agent_replay,  "fresh" },
+        { "agent",  "memory",     "NAME [QUERY]", N_("Show what an agent remembers"),                      1, 2, false, verb_agent_memory,  "forget" },
+        { "agent",  "goal",       "NAME [add|change|done|drop ...]", N_("Show an agent's goals, or change them"), 1, 4, false, verb_agent_goal, "priority progress" },
+        { "agent",  "approvals",  "",          N_("List what waits for your approval"),                    0, 0, false, verb_agent_approvals, "" },
+        { "agent",  "approve",    "ID",        N_("Let an agent do what waits for you"),                   1, 1, false, verb_agent_approve, "comment" },
+        { "agent",  "deny",       "ID",        N_("Do not let an agent do what waits for you"),            1, 1, false, verb_agent_deny,    "comment" },
+        { "agent",  "export",     "NAME FILE", N_("Write an agent into one encrypted file"),               2, 2, false, verb_agent_export,  "passphrase-file" },
+        { "agent",  "import",     "FILE",      N_("Take in an agent that was exported elsewhere"),         1, 1, false, verb_agent_import,  "passphrase-file name" },
         { "event",  "decode",     "TEXT...",   N_("Say what is in an npub, note, nevent or the like"),     1, 64, true, verb_event_decode, "" },
         { "event",  "encode",     "TYPE VALUE", N_("Make an npub, note, nprofile, nevent or naddr"),       2, 2, true,  verb_event_encode, "relay" },
         { "event",  "publish",    "FILE|-",    N_("Send a signed event to relays and show their answers"), 1, 1, false, verb_event_publish, "relay timeout" },
@@ -73,30 +85,9 @@ static const Verb verbs[] = {
         { "config", "check",      "",          N_("Say all that is wrong with the configuration"),         0, 0, true,  verb_config_check, "" },
         { "config", "show",       "",          N_("Print every setting with the value in effect"),         0, 0, false, verb_config_show,  "" },
         { "store",  "backup",     "FILE",      N_("Copy the database while it is in use"),                 1, 1, false, verb_store_backup, "" },
-        { NULL,     "completion", "",          N_("Print the completion for bash"),                        0, 0, true,  verb_completion,   "" },
+        { NULL,     "completion", "[bash|zsh|fish]",         N_("Print the completion for a shell"),                     0, 1, true,  verb_completion,   "" },
 };
 /* clang-format on */
-
-typedef enum OptionType {
-        OPTION_FLAG,  /* bool */
-        OPTION_TEXT,  /* const char * */
-        OPTION_COUNT, /* uint32_t */
-        OPTION_LARGE, /* uint64_t */
-        OPTION_SPAN,  /* usec_t */
-        OPTION_MODE,
-        OPTION_RELAY,
-        OPTION_PARAM,
-} OptionType;
-
-typedef struct OptionRow {
-        const char *name;
-        char letter;
-        OptionType type;
-        const char *value; /* its name in the help */
-        size_t offset;
-        const char *help;
-        const char *spelled; /* on the command line, where two rows have the same spelling */
-} OptionRow;
 
 #define AT(field) offsetof(Arguments, field)
 
@@ -148,13 +139,47 @@ static const OptionRow options[] = {
         { "revoke",     0,   OPTION_FLAG,  NULL,    AT(revoke),     N_("End this grant") },
         { "max-sat",    0,   OPTION_LARGE, "N",     AT(max_sat),    N_("How much it may spend, in sat (nothing)") },
         { "per",        0,   OPTION_TEXT,  "hour|day", AT(per),     N_("How often it may spend that much (once)") },
+        { "force-delete", 'f', OPTION_FLAG, NULL,   AT(yes),        N_("Do it without asking"), "force" },
+        { "name",       'n', OPTION_TEXT,  "NAME",  AT(name),       N_("What it is called here") },
+        { "about",      0,   OPTION_TEXT,  "TEXT",  AT(about),      N_("Who it is, in a sentence or two; others read it, too") },
+        { "autonomy",   0,   OPTION_TEXT,  "supervised|bounded|full", AT(autonomy), N_("What it may do without asking you (bounded)") },
+        { "heartbeat",  0,   OPTION_TEXT,  "SPAN",  AT(heartbeat),  N_("How often it wakes by itself (15min)") },
+        { "network",    0,   OPTION_TEXT,  "NAME",  AT(network),    N_("The network, which is this Pylon's") },
+        { "mind",       0,   OPTION_TEXT,  "rules|exec|nip90|local", AT(mind), N_("What thinks for it (rules)") },
+        { "exec",       0,   OPTION_TEXT,  "PROGRAM", AT(exec),     N_("The program that thinks for it, with --mind exec") },
+        { "owner",      0,   OPTION_TEXT,  "NPUB",  AT(owner),      N_("Who is told and may approve by private message") },
+        { "settings",   0,   OPTION_TEXT,  "FILE",  AT(settings),   N_("Its settings, as TOML; see pylon-agent.toml(5)") },
+        { "set",        0,   OPTION_PARAM, "KEY=VALUE", AT(params), N_("One of its settings; may be given several times") },
+        { "fund",       0,   OPTION_TEXT,  "AMOUNT|no", AT(fund),   N_("The amount of its first invoice (10000 sat)") },
+        { "key-there",  0,   OPTION_FLAG,  NULL,    AT(key_there),  N_("The signer has its key, from an agent that was deleted") },
+        { "stopped",    0,   OPTION_FLAG,  NULL,    AT(stopped),    N_("Do not start it yet") },
+        { "all",        0,   OPTION_FLAG,  NULL,    AT(all),        N_("All of them") },
+        { "from",       0,   OPTION_TEXT,  "owner|provider|invoice", AT(from), N_("Where the money comes from (an invoice)") },
+        { "sweep-to",   0,   OPTION_TEXT,  "DEST",  AT(sweep_to),   N_("Where its money goes: owner, an invoice or an address") },
+        { "dry-run",    0,   OPTION_FLAG,  NULL,    AT(dry_run),    N_("It thinks, and does nothing") },
+        { "tick",       0,   OPTION_TEXT,  "N",     AT(tick),       N_("All of this tick") },
+        { "fresh",      0,   OPTION_FLAG,  NULL,    AT(fresh),      N_("Think once more, which may cost, instead of taking the old answer") },
+        { "forget",     0,   OPTION_TEXT,  "ID",    AT(forget),     N_("Let it forget this") },
+        { "priority",   0,   OPTION_TEXT,  "0-9",   AT(priority),   N_("How urgent the goal is (1)") },
+        { "progress",   0,   OPTION_TEXT,  "PERCENT", AT(progress), N_("How much of the goal is reached") },
+        { "passphrase-file", 0, OPTION_TEXT, "PATH", AT(passphrase_file), N_("Read the passphrase from this file") },
         { "relay",      'r', OPTION_RELAY, "URL",   AT(relays),     N_("Use this relay; may be given several times") },
 };
 /* clang-format on */
 
 #define N_COMMON_OPTIONS 6 /* the first rows */
 
-static const char *spelling(const OptionRow *o) {
+const Verb *verb_rows(size_t *ret_n) {
+        *ret_n = ELEMENTSOF(verbs);
+        return verbs;
+}
+
+const OptionRow *option_rows(size_t *ret_n) {
+        *ret_n = ELEMENTSOF(options);
+        return options;
+}
+
+const char *option_spelling(const OptionRow *o) {
         return o->spelled ?: o->name;
 }
 
@@ -168,7 +193,7 @@ static bool lists(const char *list, const char *word) {
         return false;
 }
 
-static bool verb_has(const Verb *verb, const OptionRow *o) {
+bool verb_has(const Verb *verb, const OptionRow *o) {
         return o < options + N_COMMON_OPTIONS || (verb && lists(verb->options, o->name));
 }
 
@@ -179,8 +204,8 @@ static void print_options(const Verb *verb, bool common) {
                 if ((o < options + N_COMMON_OPTIONS) != common || !verb_has(verb, o))
                         continue;
                 (void) snprintf(text, sizeof(text), "%s%.*s%s--%s%s%s", o->letter ? "-" : "  ",
-                                o->letter ? 1 : 0, &o->letter, o->letter ? ", " : "  ", spelling(o),
-                                o->value ? " " : "", o->value ?: "");
+                                o->letter ? 1 : 0, &o->letter, o->letter ? ", " : "  ",
+                                option_spelling(o), o->value ? " " : "", o->value ?: "");
                 (void) printf("  %-22s %s\n", text, _(o->help));
         }
 }
@@ -211,37 +236,6 @@ static void print_help(void) {
 
 static int print_version(void) {
         (void) printf("pylon %s\n", PYLON_VERSION);
-        return EXIT_SUCCESS;
-}
-
-static int verb_completion(_unused_ Cli *cli) {
-        const char *group = "";
-
-        (void) printf("# bash completion for pylon, printed by `pylon completion`\n"
-                      "_pylon() {\n"
-                      "        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                      "        case \"$prev\" in\n"
-                      "        --config) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-                      "        --mode|-m) COMPREPLY=($(compgen -W 'provider host both' -- \"$cur\")); return ;;\n");
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
-                if (!verbs[i].group || streq(group, verbs[i].group))
-                        continue;
-                group = verbs[i].group;
-                (void) printf("        %s) COMPREPLY=($(compgen -W '", group);
-                for (size_t k = 0; k < ELEMENTSOF(verbs); k++)
-                        if (verbs[k].group && streq(verbs[k].group, group))
-                                (void) printf("%s ", verbs[k].name);
-                (void) printf("' -- \"$cur\")); return ;;\n");
-        }
-        (void) printf("        esac\n        COMPREPLY=($(compgen -W '");
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                if (!verbs[i].group || i == 0 || !verbs[i - 1].group ||
-                                !streq(verbs[i].group, verbs[i - 1].group))
-                        (void) printf("%s ", verbs[i].group ?: verbs[i].name);
-        for (size_t i = 0; i < ELEMENTSOF(options); i++)
-                if (!options[i].spelled)
-                        (void) printf("--%s ", options[i].name);
-        (void) printf("' -- \"$cur\"))\n}\ncomplete -F _pylon pylon\n");
         return EXIT_SUCCESS;
 }
 
@@ -329,7 +323,7 @@ static void getopt_fill(const Verb *verb, Getopt *g) {
 
                 if (!verb_has(verb, o))
                         continue;
-                g->longs[n++] = (struct option){ spelling(o), argument, NULL,
+                g->longs[n++] = (struct option){ option_spelling(o), argument, NULL,
                         0x100 + (int) (o - options) };
                 if (o->letter) {
                         *letter++ = o->letter;
@@ -359,7 +353,7 @@ static int parse_options(Cli *cli, const Verb *verb, int argc, char *argv[]) {
                                         argv[optind - 1]);
                 if (parse_option(o, optarg, &cli->args) < 0)
                         return cli_fail(cli, "Usage", _("\"%s\" is no value for --%s."), optarg,
-                                        spelling(o));
+                                        option_spelling(o));
         }
         return EXIT_SUCCESS;
 }

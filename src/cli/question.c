@@ -26,6 +26,7 @@ const char *error_name(const char *bus_name) {
                 { "System.Error.ETIMEDOUT",                    "TimedOut" },
                 { "org.freedesktop.DBus.Error.ServiceUnknown", "NotRunning" },
                 { "org.freedesktop.DBus.Error.NameHasNoOwner", "NotRunning" },
+                { "org.freedesktop.DBus.Error.UnknownObject",  "NoSuchAgent" },
                 { "org.freedesktop.DBus.Error.AccessDenied",   "NotAllowed" },
                 { "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "NotAllowed" },
                 { "org.freedesktop.DBus.Error.InvalidArgs",    "BadInput" },

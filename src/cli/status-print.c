@@ -136,6 +136,33 @@ static void print_services(const Status *s) {
         table_print(t);
 }
 
+static void print_agents(const Status *s) {
+        static const char *const heads[] = { N_("AGENT"), N_("STATE"), N_("BALANCE"), N_("RUNWAY"),
+                N_("NEXT") };
+        _cleanup_(table_freep) Table *t = NULL;
+        int64_t now = now_seconds();
+
+        if (s->agents.n == 0 || table_new(ELEMENTSOF(heads), &t) < 0)
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(heads); i++)
+                (void) table_add(t, _(heads[i]));
+        for (const AgentLine *a = s->agents.agents; a < s->agents.agents + s->agents.n; a++) {
+                char state[AGENT_STATE_MAX], text[TEXT_MAX];
+
+                agent_state_text(a, state);
+                (void) table_add(t, a->name);
+                (void) table_add(t, state);
+                agent_balance_text(a, text);
+                (void) table_add(t, text);
+                agent_runway_text(a, text);
+                (void) table_add(t, text);
+                text_until(a->next_tick, now, text);
+                (void) table_add(t, a->ticking > 0 ? _("ticks") : text);
+        }
+        (void) printf("\n");
+        table_print(t);
+}
+
 void status_print(const Status *s) {
         char npub[NPUB_SIZE];
 
@@ -148,6 +175,7 @@ void status_print(const Status *s) {
         else
                 print_line(_("Jobs"), _("no answer"));
         print_wallet(s);
+        print_agents(s);
         print_backends(s);
         print_relays(s);
         print_services(s);
@@ -246,7 +274,7 @@ static void json_lists(Out *o, const Status *s) {
         out_end(o);
 }
 
-int status_print_json(const Status *s) {
+int status_print_json(const Cli *cli, const Status *s) {
         _cleanup_(out_done) Out o = OUT_INIT;
         char npub[NPUB_SIZE];
 
@@ -258,6 +286,10 @@ int status_print_json(const Status *s) {
         out_text(&o, "pubkey", isempty(s->pubkey) ? NULL : s->pubkey);
         out_end(&o);
         json_wallet(&o, s);
+        out_array(&o, "agents");
+        for (size_t i = 0; i < s->agents.n; i++)
+                agent_json(cli, &o, NULL, &s->agents.agents[i]);
+        out_end(&o);
         json_backends(&o, s);
         json_lists(&o, s);
         out_end(&o);

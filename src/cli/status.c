@@ -30,6 +30,7 @@ static void status_done(Status *s) {
                 free(s->backends[i].state);
                 free(s->backends[i].detail);
         }
+        agents_done(&s->agents);
         (void) json_unref(s->services_json);
         buffer_done(&s->silent);
 }
@@ -232,6 +233,18 @@ static void ask_list(const Cli *cli, const char *service, const char *member, re
                 (void) read(reply, s);
 }
 
+static void ask_agents(const Cli *cli, Status *s) {
+        _cleanup_(remote_done) Remote host = { 0 };
+        CallError error;
+        int r;
+
+        r = remote_open(cli, "host", &host, &error);
+        if (r >= 0)
+                r = agents_read(&host, &s->agents, &error);
+        if (r < 0)
+                note_silent(s, "host", &error);
+}
+
 /* control.sock. */
 
 static int ask_json(const Cli *cli, const char *request, Json **ret) {
@@ -288,6 +301,8 @@ int verb_status(Cli *cli) {
         ask(cli, "store", read_store, &s);
         ask(cli, "provider", read_provider, &s);
         ask(cli, "host", read_host, &s);
+        if (s.host_state)
+                ask_agents(cli, &s);
         if (s.provider_state)
                 ask_list(cli, "provider", "Backends", read_backends, &s);
         ask_list(cli, "relay", "Relays", read_relays, &s);
@@ -298,7 +313,7 @@ int verb_status(Cli *cli) {
         if (s.self_fork)
                 ask_services(cli, &s);
 
-        if (cli->args.json && status_print_json(&s) < 0)
+        if (cli->args.json && status_print_json(cli, &s) < 0)
                 return EXIT_FAILURE;
         if (!cli->args.json && s.running)
                 status_print(&s);

@@ -1,7 +1,7 @@
 #pragma once
 /* What `pylon status` has gathered, from whoever answered. */
+#include "agent.h"
 #include "basic/json.h"
-#include "cli.h"
 
 #define STATES_MAX   16
 #define RELAYS_SHOWN 64
@@ -50,6 +50,7 @@ typedef struct Status {
         uint32_t jobs_running, jobs_queued;
         RelayLine relays[RELAYS_SHOWN];
         size_t n_relays;
+        AgentList agents;
         BackendLine backends[BACKENDS_MAX];
         size_t n_backends;
         Json *services_json;
@@ -59,4 +60,4 @@ typedef struct Status {
 } Status;
 
 void status_print(const Status *s);
-int status_print_json(const Status *s);
+int status_print_json(const Cli *cli, const Status *s);

@@ -38,6 +38,19 @@ void text_ago(int64_t then, int64_t now, char ret[static TEXT_MAX]) {
         (void) snprintf(ret, TEXT_MAX, _("%s ago"), span);
 }
 
+void text_until(int64_t then, int64_t now, char ret[static TEXT_MAX]) {
+        char span[TEXT_MAX];
+
+        if (then <= 0)
+                (void) snprintf(ret, TEXT_MAX, "-");
+        else if (then <= now)
+                (void) snprintf(ret, TEXT_MAX, "%s", _("now"));
+        else {
+                text_span((usec_t) (then - now) * SEC, span);
+                (void) snprintf(ret, TEXT_MAX, _("in %s"), span);
+        }
+}
+
 void text_msats(int64_t msats, char ret[static TEXT_MAX]) {
         uint64_t n = msats < 0 ? -(uint64_t) msats : (uint64_t) msats;
         const char *sign = msats < 0 ? "-" : "";

@@ -2,6 +2,30 @@
 /* The verbs: each is one row of the table in main.c. They return the exit code. */
 #include "cli.h"
 
+int verb_agent_approvals(Cli *cli);
+int verb_agent_approve(Cli *cli);
+int verb_agent_delete(Cli *cli);
+int verb_agent_deny(Cli *cli);
+int verb_agent_edit(Cli *cli);
+int verb_agent_export(Cli *cli);
+int verb_agent_fund(Cli *cli);
+int verb_agent_goal(Cli *cli);
+int verb_agent_history(Cli *cli);
+int verb_agent_import(Cli *cli);
+int verb_agent_info(Cli *cli);
+int verb_agent_list(Cli *cli);
+int verb_agent_memory(Cli *cli);
+int verb_agent_pause(Cli *cli);
+int verb_agent_replay(Cli *cli);
+int verb_agent_resume(Cli *cli);
+int verb_agent_spawn(Cli *cli);
+int verb_agent_start(Cli *cli);
+int verb_agent_status(Cli *cli);
+int verb_agent_stop(Cli *cli);
+int verb_agent_tell(Cli *cli);
+int verb_agent_tick(Cli *cli);
+int verb_agent_withdraw(Cli *cli);
+int verb_completion(Cli *cli);
 int verb_compute(Cli *cli);
 int list_bought(const Cli *cli); /* job list --bought */
 

@@ -35,6 +35,20 @@ static void times_are_told_from_now(_unused_ void **state) {
         assert_ago(999000, "16min ago");
 }
 
+static void assert_until(int64_t then, const char *expected) {
+        char text[TEXT_MAX];
+
+        text_until(then, 1000000, text);
+        assert_string_equal(text, expected);
+}
+
+static void times_to_come_are_told_too(_unused_ void **state) {
+        assert_until(0, "-");
+        assert_until(1, "now");
+        assert_until(1000000, "now");
+        assert_until(1000300, "in 5min");
+}
+
 static void assert_msats(int64_t msats, const char *expected) {
         char text[TEXT_MAX];
 
@@ -55,6 +69,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(spans_have_at_most_two_units),
                 cmocka_unit_test(times_are_told_from_now),
+                cmocka_unit_test(times_to_come_are_told_too),
                 cmocka_unit_test(millisats_lose_nothing),
         };
 
