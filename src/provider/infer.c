@@ -15,6 +15,7 @@ struct Infer {
         TextTask *task;
         Work *work;
         QueueItem queue;
+        QueueClass class;
         RouterLook look;
         int fd;
         sd_event_source *io;
@@ -195,20 +196,21 @@ static void on_looked(RouterLook *look) {
                                 reason ?: verdict_text(v));
                 return;
         }
-        queue_push(&i->provider->calls, &i->queue, QUEUE_OWNER, NULL);
+        queue_push(&i->provider->calls, &i->queue, i->class, NULL);
         provider_want_turn(i->provider);
 }
 
 /* ---- life */
 
-int infer_new(Provider *p, TextTask *task, int *ret_fd) {
+int infer_new(Provider *p, TextTask *task, QueueClass class, int *ret_fd) {
+        size_t most = class == QUEUE_OWNER ? INFER_MAX : INFER_MAX - INFER_OWNER_MIN;
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
         int fds[2], r;
         Infer *i;
 
-        i = p->n_infers < INFER_MAX ? new0(Infer, 1) : NULL;
+        i = p->n_infers < most ? new0(Infer, 1) : NULL;
         if (!i || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
-                r = p->n_infers >= INFER_MAX ? -EBUSY : i ? -errno : -ENOMEM;
+                r = p->n_infers >= most ? -EBUSY : i ? -errno : -ENOMEM;
                 (void) text_task_free(task);
                 free(i);
                 return r;
@@ -216,7 +218,13 @@ int infer_new(Provider *p, TextTask *task, int *ret_fd) {
         ours = fds[0];
         theirs = fds[1];
 
-        *i = (Infer){ .provider = p, .task = task, .fd = -EBADF, .next = p->infers };
+        *i = (Infer){
+                .provider = p,
+                .task = task,
+                .class = class,
+                .fd = -EBADF,
+                .next = p->infers,
+        };
         buffer_init(&i->pending, PENDING_MAX);
         p->infers = i;
         p->n_infers++;

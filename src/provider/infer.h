@@ -1,7 +1,8 @@
 #pragma once
-/* Infer: this machine's owner asks a model himself. No job and no row of a table: his call takes
- * its turn before everybody else's, in the same slots, and what the model writes goes into a
- * descriptor as it comes, one JSON object on each line:
+/* Infer: this machine's owner asks a model himself, or one of his agents does. No job and no row of
+ * a table: the call takes its turn before every customer's, the owner's before the agents', in the
+ * same slots, and what the model writes goes into a descriptor as it comes, one JSON object on each
+ * line:
  *
  *     {"text":"…"}       more of the answer
  *     {"again":true}     what came so far is void, another backend begins again
@@ -13,13 +14,15 @@
 #include "queue.h"
 #include "text-task.h"
 
-#define INFER_MAX 64 /* calls at the same time */
+#define INFER_MAX       64 /* calls at the same time */
+#define INFER_OWNER_MIN 8  /* of them agents leave to their owner */
 
 typedef struct Provider Provider;
 typedef struct Infer Infer;
 
-/* Takes the task in any case. *ret_fd is the end to read from. -EBUSY: too many. */
-int infer_new(Provider *p, TextTask *task, int *ret_fd);
+/* Takes the task in any case. class: QUEUE_OWNER or QUEUE_AGENT. *ret_fd is the end to read from.
+ * -EBUSY: too many. */
+int infer_new(Provider *p, TextTask *task, QueueClass class, int *ret_fd);
 void infer_free_all(Provider *p);
 
 /* The next call that has a slot now; false: there is none. */

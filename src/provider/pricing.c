@@ -6,6 +6,7 @@
 #define TOKEN_BYTES    4    /* of text, roughly */
 #define TOKENS_OUT     1024 /* where the request does not say how many at most */
 #define TOKENS_MAX     INT64_C(1000000000)
+#define KIND_TEXT      5050 /* text generation */
 
 typedef struct FreeJobs {
         char pubkey_hex[65];
@@ -123,6 +124,28 @@ int64_t pricing_from(const Config *c, uint16_t kind) {
                 .model = "",
                 .bid_msat = -1,
                 .unit_msat = unit_of(c),
+        };
+        PriceQuote q;
+
+        if (!c->require_payment)
+                return 0;
+        return price_quote(&list, &f, &q) < 0 ? PRICE_MAX : q.msat;
+}
+
+int64_t pricing_text(const Config *c, const char *model, int64_t bytes, int64_t max_tokens) {
+        const PriceList list = {
+                .rows = c->prices.rows,
+                .n_rows = c->prices.n_rows,
+                .base_msat = MAX(c->min_price_msats, INT64_C(1)),
+        };
+        const PriceFacts f = {
+                .kind = KIND_TEXT,
+                .model = model,
+                .tokens_in = (bytes + TOKEN_BYTES - 1) / TOKEN_BYTES,
+                .tokens_out = max_tokens > 0 ? MIN(max_tokens, TOKENS_MAX) : TOKENS_OUT,
+                .bytes = bytes,
+                .bid_msat = -1,
+                .unit_msat = 1,
         };
         PriceQuote q;
 

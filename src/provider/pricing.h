@@ -35,6 +35,10 @@ JobPrice pricing_quote(const Pricing *p, const Config *c, const JobRequest *r, i
 /* What a small request of this kind costs, for the announcement; 0: nothing. */
 int64_t pricing_from(const Config *c, uint16_t kind);
 
+/* What a question to a model costs an agent of this machine: by the list, as kind 5050, before it
+ * is asked. max_tokens 0 or less: not said. To the msat: no wallet has to carry it. */
+int64_t pricing_text(const Config *c, const char *model, int64_t bytes, int64_t max_tokens);
+
 /* A free job was taken; -ENOBUFS: too many customers, this one pays. */
 int pricing_use_free(Pricing *p, const char *pubkey_hex, int64_t now);
 void pricing_note_default(Pricing *p, const char *pubkey_hex);

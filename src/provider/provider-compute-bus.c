@@ -301,12 +301,35 @@ static int method_infer(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         r = read_task(m, &task, error);
         if (r < 0)
                 return r;
-        r = infer_new(s->provider, task, &fd);
+        r = infer_new(s->provider, task,
+                        bus_server_role(service_server(s->service), m) == PEER_HOST ? QUEUE_AGENT
+                                                                                    : QUEUE_OWNER,
+                        &fd);
         if (r == -EBUSY)
                 return sd_bus_error_set(error, BUS_ERROR_BUSY, "Too many ask at the same time.");
         if (r < 0)
                 return sd_bus_error_set_errnof(error, r, "The question could not be asked: %m");
         return sd_bus_reply_method_return(m, "h", fd);
+}
+
+/* What an agent of this machine pays for one question, before it is asked. */
+static int method_quote(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        ProviderService *s = userdata;
+        int64_t max_tokens;
+        const char *model;
+        uint64_t bytes;
+        int r;
+
+        r = bus_authorize(service_server(s->service), m, ACTION_MANAGE, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = sd_bus_message_read(m, "stx", &model, &bytes, &max_tokens);
+        if (r < 0)
+                return r;
+        if (strlen(model) >= TEXT_NAME_MAX || bytes > TEXT_SIZE_MAX)
+                return bad(error, "The name of the model or the text is too long.");
+        return sd_bus_reply_method_return(m, "x",
+                        pricing_text(s->provider->config, model, (int64_t) bytes, max_tokens));
 }
 
 /* clang-format off */
@@ -315,6 +338,7 @@ const sd_bus_vtable provider_compute_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Backends", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", backends), method_backends, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Models", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(suas)", models), method_models, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Infer", SD_BUS_ARGS("s", model, "a(ss)", messages, "a{sv}", options), SD_BUS_RESULT("h", answer), method_infer, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Quote", SD_BUS_ARGS("s", model, "t", bytes, "x", max_tokens), SD_BUS_RESULT("x", msats), method_quote, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 /* clang-format on */

@@ -80,6 +80,8 @@ int book_transfer(Books *b, const Transfer *x, Outcome *ret) {
 
         r = ledger_book(b->ledger, "transfer", x->id, x->text,
                         &(LedgerMove){ x->from, x->to, x->msat }, 1);
+        if (r >= 0 && startswith(x->from, ACCOUNT_AGENT) && streq(x->to, ACCOUNT_PROVIDER))
+                r = job_money_sold(b->money, x->id, x->msat);
         return r < 0 ? r : outcome_say(ret, 0, "");
 }
 

@@ -7,6 +7,7 @@ enum {
         Q_TAKE,
         Q_EARN,
         Q_UNEARN,
+        Q_SOLD,
         Q_STATUS,
         Q_REVIVE,
         Q_PAID,
@@ -27,6 +28,8 @@ static const char *const texts[_Q_MAX] = {
                    "WHERE " OF_JOB ") LEFT JOIN (SELECT id, preimage FROM invoices "
                    "WHERE job_id = ?1 AND status = 'paid' "
                    "ORDER BY paid_at DESC, id LIMIT 1) AS i",
+        [Q_SOLD] = "INSERT INTO earnings (id, amount_msats, source, earned_at) "
+                   "VALUES ('transfer:' || ?1, ?2, 'other', ?3)",
         [Q_UNEARN] = "DELETE FROM earnings WHERE " OF_JOB,
         [Q_STATUS] = "SELECT status FROM jobs WHERE id = ?",
         [Q_REVIVE] = "UPDATE jobs SET status = 'owed', completed_at = NULL, "
@@ -103,18 +106,22 @@ static int run_on_job(JobMoney *m, int query, const char *job) {
         return sql_run(m->q[query]);
 }
 
-static int earn(JobMoney *m, const char *job, int64_t msat) {
-        SqlStatement *q = m->q[Q_EARN];
+static int earn(JobMoney *m, int query, const char *id, int64_t msat) {
+        SqlStatement *q = m->q[query];
         int64_t now;
         int r;
 
         r = ledger_now(m->ledger, &now);
         if (r < 0)
                 return r;
-        sql_bind_text(q, 1, job);
+        sql_bind_text(q, 1, id);
         sql_bind_int(q, 2, msat);
         sql_bind_int(q, 3, now);
         return sql_run(q);
+}
+
+int job_money_sold(JobMoney *m, const char *id, int64_t msat) {
+        return earn(m, Q_SOLD, id, msat);
 }
 
 /* All of two places goes to a third. */
@@ -188,7 +195,7 @@ int job_money_follow(JobMoney *m, const char *job, JobState from, JobState to) {
         if (B(to) & OURS) {
                 msat = funds[PLACE_HELD] + funds[PLACE_REFUNDS];
                 r = gather(m, job, "earned", unearned, PLACE_PROVIDER, funds);
-                return r < 0 || msat == 0 ? r : earn(m, job, msat);
+                return r < 0 || msat == 0 ? r : earn(m, Q_EARN, job, msat);
         }
         if (to == JOB_OWED) {
                 r = gather(m, job, "owed", undelivered, PLACE_REFUNDS, funds);
@@ -243,7 +250,7 @@ int job_money_receive(JobMoney *m, const char *job, int64_t msat, bool surplus,
         if (r >= 0)
                 r = funds_change(m, Q_PUT, job, place, msat);
         if (r >= 0 && place == PLACE_PROVIDER)
-                r = earn(m, job, msat);
+                r = earn(m, Q_EARN, job, msat);
         if (r < 0)
                 return r;
 

@@ -24,5 +24,7 @@ int job_money_receive(
                 JobMoney *m, const char *job, int64_t msat, bool surplus, const char **ret_account);
 
 /* What is to be given back of it, refund by refund. */
+/* What an agent of this machine paid for thinking here, without a job. */
+int job_money_sold(JobMoney *m, const char *id, int64_t msat);
 int job_money_owed(JobMoney *m, const char *job, int64_t *ret_msat);
 int job_money_refunded(JobMoney *m, const char *job, int64_t msat);

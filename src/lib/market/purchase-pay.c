@@ -155,13 +155,14 @@ static void payment_id(const Purchase *p, char *ret, size_t size) {
         (void) snprintf(ret, size, PAYMENT_ID, purchase_id(p));
 }
 
-/* With a ref the most that may be paid has the fee in it. */
+/* With a ref the most that may be paid has the fee in it. Where there is room for as much as the
+ * wallet allows, that is for the wallet to say: it reserves no more than its backend can take. */
 static int64_t fee_max(const Purchase *p) {
         int64_t left = p->max_msat - p->amount_msat;
 
         if (p->fee_max_msat < 0 || p->max_msat < 0)
                 return -1;
-        return MIN(p->fee_max_msat, MAX(left, INT64_C(0)));
+        return left >= p->fee_max_msat ? -1 : MAX(left, INT64_C(0));
 }
 
 static int send_payment(Purchase *p) {
@@ -231,8 +232,8 @@ static void on_looked(int error, const char *reason, const WalletPaid *paid, voi
 
         if (error == -ENOENT) /* it was never written down, so it was never sent */
                 flow_drive(&p->flow, flow_fail(&p->flow, p->pay_error ?: -EREMOTEIO,
-                                                     p->flow.reason[0] ? p->flow.reason
-                                                                       : "it was not paid"));
+                                                     p->last_refusal[0] ? p->last_refusal
+                                                                        : "it was not paid"));
         else if (error < 0) {
                 log_debug("Purchase %.12s: the wallet does not know yet: %s", purchase_id(p),
                                 reason);
@@ -251,7 +252,7 @@ static void on_paid(int error, const char *reason, const WalletPaid *paid, void 
         }
         log_info("Purchase %.12s was not paid: %s.", purchase_id(p), reason);
         p->pay_error = error;
-        (void) snprintf(p->flow.reason, sizeof(p->flow.reason), "%s", reason);
+        (void) snprintf(p->last_refusal, sizeof(p->last_refusal), "%s", reason);
         if (look(p) < 0)
                 look_later(p);
 }

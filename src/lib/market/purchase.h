@@ -51,7 +51,7 @@ typedef struct PurchaseOrder {
         usec_t timeout;
         bool auto_pay;
         int64_t max_msat;     /* -1: not said; with a ref fees are in it */
-        int64_t fee_max_msat; /* -1: as the wallet has it; only with a ref */
+        int64_t fee_max_msat; /* what the wallet allows at most; -1: not said. Only with a ref */
 } PurchaseOrder;
 
 /* The order's strings are borrowed during the call only. A negative return: it never started.

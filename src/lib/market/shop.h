@@ -23,7 +23,7 @@ typedef struct DealOrder {
         const char *key, *account, *grant; /* as in PurchaseBuyer */
         JobOrder job;                      /* without provider, bid and encrypted */
         const char *model;                 /* "": any; who says what he has must have it */
-        int64_t max_msat, fee_max_msat;    /* of all payments; -1: as the wallet has it */
+        int64_t max_msat, fee_max_msat;    /* of all; what the wallet allows, -1: not said */
         usec_t timeout;
         const char *const *providers; /* hex, ends with NULL; NULL or none: anybody */
         bool encrypt;                 /* where the provider takes it */
