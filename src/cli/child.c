@@ -11,12 +11,10 @@
 #include "basic/log.h"
 #include "basic/option.h"
 #include "basic/text.h"
+#include "pause.h"
 #include "spawn.h"
 
 #define LINE_MAX_      4096
-#define PAUSE_FIRST    (100 * MSEC)
-#define PAUSE_MAX      (30 * SEC)
-#define RAN_LONG       (10 * SEC)
 #define START_DEADLINE (30 * SEC)
 
 struct Child {
@@ -195,15 +193,12 @@ static int child_on_pause(_unused_ sd_event_source *source, _unused_ uint64_t no
         return 0;
 }
 
-/* After a crash: at once is soon, and each further time takes longer, until it has run for a while.
- */
 static void child_pause(Child *c) {
         usec_t now = 0;
         int r;
 
         (void) sd_event_now(c->setup->event, CLOCK_MONOTONIC, &now);
-        c->pause = now - c->started >= RAN_LONG || c->pause == 0 ? PAUSE_FIRST
-                                                                 : MIN(2 * c->pause, PAUSE_MAX);
+        c->pause = pause_after(c->pause, now - c->started);
         c->restarts++;
         r = child_arm(c, c->pause, child_on_pause);
         if (r < 0) {

@@ -1,6 +1,6 @@
 #pragma once
 /* Child: one service under the supervisor. Its socket is bound here; it runs while there is a
- * reason, comes back after a crash with growing pauses, and is told apart from its like by nobody
+ * reason, comes back after a crash (pause.h), and is told apart from its like by nobody
  * but us. */
 #include <sys/types.h>
 #include <systemd/sd-event.h>

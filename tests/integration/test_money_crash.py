@@ -17,7 +17,7 @@ from test_wallet import FAULTS, Purse, Refused, is_lost
 
 PRICE = 21000
 FUND = 100_000_000
-VICTIMS = ("wallet", "store", "provider", "relay", "host")
+VICTIMS = ("wallet", "store", "provider", "relay", "host", "signer")
 PATH = [s for s in durable_states() if s in ("unpaid", "queued", "publishing", "completed")]  # of a job that is paid
 PAYMENT = ("payment.new", "payment.sent", "payment.outcome", "payment.settled")
 INVOICE = ("invoice.added", "invoice.settled", "invoice.booked")
@@ -178,7 +178,7 @@ def stopped(pylon, role):
 
 
 @needs_faults
-@pytest.mark.parametrize("victim", ["wallet", "store", "relay", "host"])
+@pytest.mark.parametrize("victim", ["wallet", "store", "relay", "host", "signer"])
 @pytest.mark.parametrize("state", PATH)
 def test_a_service_dies_in_each_state_of_a_paid_job(market, state, victim):
     """The provider stops itself there, the other one dies, the provider goes on."""
@@ -204,7 +204,7 @@ def go_on(pylon, victim):
 
 
 @needs_faults
-@pytest.mark.parametrize("victim", ["wallet", "store", "provider", "relay"])
+@pytest.mark.parametrize("victim", ["wallet", "store", "provider", "relay", "host", "signer"])
 @pytest.mark.parametrize("point", PAYMENT + INVOICE)
 def test_a_service_dies_in_each_state_of_a_payment(market, point, victim):
     """The wallet stops itself there, or dies there itself."""
@@ -269,7 +269,7 @@ def test_fifty_paid_jobs_under_random_kills(market):
 
 
 def everything(pylon):
-    return [pid for role in ("supervisor", "signer", *VICTIMS) for pid in pylon.pids(role)]
+    return [pid for role in ("supervisor", *VICTIMS) for pid in pylon.pids(role)]
 
 
 @pytest.mark.parametrize("moment", [1, 6, 14])
