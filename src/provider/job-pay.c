@@ -1,7 +1,6 @@
-/* Being paid: the price, the invoice, its end. The job is on disk as "unpaid" before the wallet is
- * asked for an invoice, which is in the books before the customer hears of it; that it is paid says
- * the wallet alone. An answer that is lost is asked for again: an invoice belongs to (job, stage).
- */
+/* Being paid: the price, the invoice, its end. The job, as "unpaid", and its invoice are written
+ * down at the same time, and on disk before the customer hears of either; that it is paid says the
+ * wallet alone. An answer that is lost is asked for again: an invoice belongs to (job, stage). */
 #include "job-pay.h"
 
 #include <stdio.h>
@@ -160,28 +159,67 @@ static void arm(Job *job, usec_t pause, sd_event_time_handler_t handler) {
                 log_warning("No timer is left: job %.12s waits for the next start.", job_id(job));
 }
 
-static void on_invoice(int error, const char *reason, const WalletInvoice *i, void *userdata) {
-        Job *job = userdata;
+static Step job_invoiced(Job *job, int error, const char *reason, const WalletInvoice *i) {
         int64_t left;
 
         if (error == -EISCONN) {
                 (void) on_expiry(NULL, 0, job);
-                return;
+                return flow_wait();
         }
         if (error < 0 && (job->pay.resumed || job->result) && error != -EHOSTDOWN) {
                 wait_for_wallet(job); /* somebody may have paid, or has his result coming */
-                return;
+                return flow_wait();
         }
         if (error < 0) {
                 log_warning("There is no invoice for job %.12s: %s.", job_id(job), reason);
-                flow_drive(&job->flow,
-                                flow_fail(&job->flow, error,
-                                                _("This provider's wallet has a problem; please try again later.")));
-                return;
+                return flow_fail(&job->flow, error,
+                                _("This provider's wallet has a problem; please try again later."));
         }
         left = i->expires_at + LAST_LOOK - provider_now(job->provider);
         arm(job, (usec_t) MAX(left, INT64_C(1)) * SEC, on_expiry);
         tell_invoice(job, i);
+        return flow_wait();
+}
+
+/* An answer that came while the job itself is still being written down. */
+typedef struct InvoiceAnswer {
+        int error;
+        int64_t expires_at;
+        char *reason, *bolt11;
+} InvoiceAnswer;
+
+static InvoiceAnswer *answer_free(InvoiceAnswer *a) {
+        if (!a)
+                return NULL;
+
+        free(a->reason);
+        free(a->bolt11);
+        return mfree(a);
+}
+DEFINE_CLEANUP(InvoiceAnswer, answer_free)
+
+/* Without memory it is asked for once more. */
+static void keep_answer(Job *job, int error, const char *reason, const WalletInvoice *i) {
+        _cleanup_(answer_freep) InvoiceAnswer *a = NULL;
+
+        a = new0(InvoiceAnswer, 1);
+        if (!a)
+                return;
+        a->error = error;
+        a->reason = strdup(reason ?: "");
+        a->bolt11 = strdup(i ? i->bolt11 : "");
+        a->expires_at = i ? i->expires_at : 0;
+        if (a->reason && a->bolt11)
+                job->pay.answer = TAKE_PTR(a);
+}
+
+static void on_invoice(int error, const char *reason, const WalletInvoice *i, void *userdata) {
+        Job *job = userdata;
+
+        if (job->flow.recording)
+                keep_answer(job, error, reason, i);
+        else
+                flow_drive(&job->flow, job_invoiced(job, error, reason, i));
 }
 
 static int ask_invoice(Job *job) {
@@ -213,6 +251,19 @@ static void wait_for_wallet(Job *job) {
         arm(job, AGAIN, on_ask_again);
 }
 
+void job_ask_early(Job *job) {
+        if (pricing_has_wallet(job->provider->config) && !job->pay.call && !job->pay.answer &&
+                        ask_invoice(job) < 0)
+                log_debug("The invoice of job %.12s is asked for later.", job_id(job));
+}
+
+static Step take_answer(Job *job) {
+        _cleanup_(answer_freep) InvoiceAnswer *a = TAKE_PTR(job->pay.answer);
+        const WalletInvoice i = { .bolt11 = a->bolt11, .expires_at = a->expires_at };
+
+        return job_invoiced(job, a->error, a->reason, a->error < 0 ? NULL : &i);
+}
+
 /* Without a wallet it waits for one: it may be paid for all that we know. */
 Step job_await_payment(Flow *f) {
         Job *job = flow_job(f);
@@ -225,7 +276,9 @@ Step job_await_payment(Flow *f) {
                 return flow_wait();
         if (job->pay.resumed && job->pay.expired)
                 return job_go_unpaid(job);
-        if (ask_invoice(job) < 0)
+        if (job->pay.answer)
+                return take_answer(job);
+        if (!job->pay.call && ask_invoice(job) < 0)
                 wait_for_wallet(job);
         return flow_wait();
 }
@@ -257,6 +310,7 @@ void job_pay_done(Job *job) {
         JobPay *pay = &job->pay;
 
         pay->call = wallet_call_free(pay->call);
+        pay->answer = answer_free(pay->answer);
         pay->profile = relay_query_free(pay->profile);
         pay->timer = sd_event_source_disable_unref(pay->timer);
         pay->destination = mfree(pay->destination);

@@ -13,6 +13,8 @@ Step job_await_payment(Flow *f);
 Step job_end(Flow *f);
 Step job_owe(Flow *f);
 
+/* While the job is written down: its invoice, too. */
+void job_ask_early(Job *job);
 /* The wallet says so. */
 void job_paid(Job *job, const char *status);
 /* After the work: what it costs where that was not agreed on before. */

@@ -21,7 +21,7 @@ static int job_fault(const Job *job, const char *moment) {
         return fault(name);
 }
 
-static void job_recorded(Job *job, int error) {
+static int job_written(Job *job, int error) {
         job->n_writes = 0;
         if (error >= 0) {
                 job->stored = true;
@@ -31,7 +31,11 @@ static void job_recorded(Job *job, int error) {
                 provider_finish(job->provider, TAKE(job->seq, 0));
         if (error >= 0)
                 job_note_payment(job);
-        flow_recorded(&job->flow, error);
+        return error;
+}
+
+static void job_recorded(Job *job, int error) {
+        flow_recorded(&job->flow, job_written(job, error));
 }
 
 static int job_write(Job *job);
@@ -141,6 +145,16 @@ static const char *move_error(const Job *job) {
         return s == JOB_FAILED || s == JOB_OWED || s == JOB_EXPIRED ? job_reason(job) : NULL;
 }
 
+static void on_noted(int verdict, const char *text, _unused_ void *userdata) {
+        if (verdict < 0)
+                log_debug("That a job is paid was not noted: %s.", text);
+}
+
+/* That a paid job is queued is in the books: the store hears of it, and nobody waits for that. */
+static bool is_only_noted(const Job *job) {
+        return job->flow.state == JOB_QUEUED && job->stored && may_be_lazy(job);
+}
+
 static int job_move(Job *job) {
         JobState s = (JobState) job->flow.state;
         const StoreMove move = {
@@ -153,6 +167,8 @@ static int job_move(Job *job) {
                 .lazy = may_be_lazy(job),
         };
 
+        if (is_only_noted(job))
+                return store_move_job(job->provider->store, &move, on_noted, NULL, NULL);
         return store_move_job(job->provider->store, &move, on_moved, job, &job->store_call);
 }
 
@@ -172,5 +188,12 @@ int job_record(Flow *f) {
                 return r;
         if (f->state != JOB_QUEUED && f->state != JOB_UNPAID && !job->stored)
                 return 1; /* what was never written needs no end */
-        return job_write(job);
+        r = job_write(job);
+        if (r >= 0 && f->state == JOB_UNPAID && !job->stored)
+                job_ask_early(job);
+        if (r >= 0 && is_only_noted(job)) {
+                r = job_written(job, 0);
+                return r < 0 ? r : 1;
+        }
+        return r;
 }

@@ -47,6 +47,7 @@ typedef struct JobPay {
         unsigned n_refunds;
         char *destination; /* of a refund */
         char *row_state, *row_result;
+        struct InvoiceAnswer *answer; /* that came before the job was on disk */
         WalletCall *call;
         RelayQuery *profile; /* the customer's: it may say where to pay back to */
         sd_event_source *timer;

@@ -52,6 +52,11 @@ static int batch(Store *s, sd_bus_message *m, sd_bus_message *reply, const char 
                 return request_run(userdata, m, STORE_WALLET, request_##name, error);      \
         }
 
+#define DEFINE_QUESTION(name)                                                              \
+        static int method_##name(sd_bus_message *m, void *userdata, sd_bus_error *error) { \
+                return request_ask(userdata, m, STORE_WALLET, request_##name, error);      \
+        }
+
 static int row_add_invoices(Books *b, sd_bus_message *m, Outcome *ret, int *ret_error) {
         Invoice i = { 0 };
         int r;
@@ -110,17 +115,55 @@ static int row_add_intents(Books *b, sd_bus_message *m, Outcome *ret, int *ret_e
 }
 DEFINE_BATCH(add_intents, "(ssssssssxx)")
 
+/* Reserved and sent in one: where nothing has to be made before, one commit does. */
+static int row_send_intents(Books *b, sd_bus_message *m, Outcome *ret, int *ret_error) {
+        Intent i = { 0 };
+        IntentMove sent = { .state = "sent", .opaque = "", .preimage = "", .reason = "" };
+        int r;
+
+        r = sd_bus_message_read(m, "(ssssssssxxs)", &i.id, &i.account, &i.hash, &i.bolt11, &i.payee,
+                        &i.grant, &i.purpose, &i.ref, &i.amount_msat, &i.fee_max_msat,
+                        &sent.driver);
+        if (r <= 0)
+                return r;
+        *ret_error = payment_add(b->payments, &i, ret);
+        if (*ret_error < 0 || ret->verdict != 0 || !streq(ret->text, "new"))
+                return r;
+        sent.id = i.id;
+        *ret_error = payment_move(b->payments, &sent, ret);
+        if (*ret_error >= 0 && ret->verdict == 0)
+                *ret_error = outcome_say(ret, 0, "sent");
+        return r;
+}
+DEFINE_BATCH(send_intents, "(ssssssssxxs)")
+
+#define OUTCOME_WAITS (2 * MSEC) /* for another commit; often there is one: the payee's */
+
 static int row_move_intents(Books *b, sd_bus_message *m, Outcome *ret, int *ret_error) {
         IntentMove i = { 0 };
         int r;
 
         r = sd_bus_message_read(m, "(ssssssx)", &i.id, &i.state, &i.opaque, &i.preimage, &i.reason,
                         &i.driver, &i.fee_msat);
-        if (r > 0)
-                *ret_error = payment_move(b->payments, &i, ret);
+        if (r <= 0)
+                return r;
+        b->urgent |= !streq(i.state, "settled") && !streq(i.state, "failed");
+        *ret_error = payment_move(b->payments, &i, ret);
         return r;
 }
-DEFINE_BATCH(move_intents, "(ssssssx)")
+
+/* What is over waits for nothing but that somebody hears of it. */
+static int request_move_intents(Store *s, sd_bus_message *m, sd_bus_message *reply,
+                _unused_ bool *ret_lazy, const char **reterr) {
+        int r;
+
+        s->books->urgent = false;
+        r = batch(s, m, reply, "(ssssssx)", row_move_intents, reterr);
+        if (r >= 0 && !s->books->urgent)
+                request_may_wait(s, OUTCOME_WAITS);
+        return r;
+}
+DEFINE_METHOD(move_intents)
 
 static int row_approve_intents(Books *b, sd_bus_message *m, Outcome *ret, int *ret_error) {
         const char *id, *note;
@@ -229,7 +272,7 @@ static int request_open_invoices(Store *s, sd_bus_message *m, sd_bus_message *re
                         invoice_open(s->books->invoices, after, MIN(limit, (uint32_t) LIST_MAX)),
                         INVOICE_ROW, reterr);
 }
-DEFINE_METHOD(open_invoices)
+DEFINE_QUESTION(open_invoices)
 
 static int request_get_invoice(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
@@ -241,7 +284,7 @@ static int request_get_invoice(Store *s, sd_bus_message *m, sd_bus_message *repl
                 return r;
         return answer_rows(s, reply, invoice_get(s->books->invoices, hash), INVOICE_ROW, reterr);
 }
-DEFINE_METHOD(get_invoice)
+DEFINE_QUESTION(get_invoice)
 
 static int request_job_invoices(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
@@ -260,7 +303,7 @@ static int request_job_invoices(Store *s, sd_bus_message *m, sd_bus_message *rep
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
-DEFINE_METHOD(job_invoices)
+DEFINE_QUESTION(job_invoices)
 
 static int request_cursor(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
@@ -278,7 +321,7 @@ static int request_cursor(Store *s, sd_bus_message *m, sd_bus_message *reply,
         }
         return sd_bus_message_append(reply, "s", cursor);
 }
-DEFINE_METHOD(cursor)
+DEFINE_QUESTION(cursor)
 
 static int request_open_intents(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
@@ -293,7 +336,7 @@ static int request_open_intents(Store *s, sd_bus_message *m, sd_bus_message *rep
                         payment_open(s->books->payments, after, MIN(limit, (uint32_t) LIST_MAX)),
                         PAYMENT_ROW, reterr);
 }
-DEFINE_METHOD(open_intents)
+DEFINE_QUESTION(open_intents)
 
 static int request_get_intent(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
@@ -305,7 +348,7 @@ static int request_get_intent(Store *s, sd_bus_message *m, sd_bus_message *reply
                 return r;
         return answer_rows(s, reply, payment_get(s->books->payments, id), PAYMENT_ROW, reterr);
 }
-DEFINE_METHOD(get_intent)
+DEFINE_QUESTION(get_intent)
 
 static int request_grants(Store *s, _unused_ sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
@@ -319,13 +362,13 @@ static int request_grants(Store *s, _unused_ sd_bus_message *m, sd_bus_message *
         }
         return answer_rows(s, reply, q, GRANT_ROW, reterr);
 }
-DEFINE_METHOD(grants)
+DEFINE_QUESTION(grants)
 
 static int request_balances(Store *s, _unused_ sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
         return answer_rows(s, reply, ledger_balances(s->books->ledger), "(sxxb)", reterr);
 }
-DEFINE_METHOD(balances)
+DEFINE_QUESTION(balances)
 
 static int append_account(Store *s, sd_bus_message *reply, const char *name, const char **reterr) {
         LedgerAccount a;
@@ -378,7 +421,7 @@ static int request_history(Store *s, sd_bus_message *m, sd_bus_message *reply,
                                         MIN(limit, (uint32_t) LIST_MAX)),
                         "(xxssssx)", reterr);
 }
-DEFINE_METHOD(history)
+DEFINE_QUESTION(history)
 
 /* Verify */
 
@@ -556,6 +599,7 @@ const sd_bus_vtable books_vtable[] = {
         BATCH_ROW("EndInvoices",    "(ss)",         end_invoices),
         BATCH_ROW("SetCursors",     "(ss)",         set_cursors),
         BATCH_ROW("AddIntents",     "(ssssssssxx)", add_intents),
+        BATCH_ROW("SendIntents",    "(ssssssssxxs)", send_intents),
         BATCH_ROW("MoveIntents",    "(ssssssx)",    move_intents),
         BATCH_ROW("ApproveIntents", "(sbs)",        approve_intents),
         BATCH_ROW("SetGrants",      "(sss)",        set_grants),

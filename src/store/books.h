@@ -11,6 +11,7 @@ typedef struct Books {
         GrantTable *grants;
         PaymentTable *payments;
         Outcome outcome;          /* of the row that is being answered */
+        bool urgent;              /* one of the rows is: its commit is waited for */
         SqlStatement *checks[12]; /* made when they are first asked; books-verify.c */
 } Books;
 

@@ -194,15 +194,20 @@ static int request_list(Store *s, sd_bus_message *m, sd_bus_message *reply, _unu
                 return request_run(userdata, m, STORE_WALLET, request_##name, e);      \
         }
 
+#define QUESTION(name)                                                                 \
+        static int method_##name(sd_bus_message *m, void *userdata, sd_bus_error *e) { \
+                return request_ask(userdata, m, STORE_WALLET, request_##name, e);      \
+        }
+
 METHOD(key)
 METHOD(add_invoice)
 METHOD(pay)
-METHOD(payment)
-METHOD(invoice)
-METHOD(settled)
 METHOD(fund)
-METHOD(balance)
-METHOD(list)
+QUESTION(payment)
+QUESTION(invoice)
+QUESTION(settled)
+QUESTION(balance)
+QUESTION(list)
 
 /* clang-format off */
 const sd_bus_vtable store_regtest_vtable[] = {

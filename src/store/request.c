@@ -156,18 +156,47 @@ int request_run(Store *s, sd_bus_message *m, StoreCallers callers, request_t run
                 return store_refuse_database(s, error, r);
 
         a->run = run;
+        s->may_wait = 0;
         r = run(s, m, a->reply, &lazy, &reason);
         if (r < 0) {
                 sql_request_refuse(s->group);
                 return reason ? store_refuse(error, r, reason) : r;
         }
 
-        r = sql_request_ok(s->group, lazy, lazy ? on_lazy_end : answer_send, a);
+        r = s->may_wait > 0 && !lazy
+                            ? sql_request_soon(s->group, s->may_wait, answer_send, a)
+                            : sql_request_ok(s->group, lazy, lazy ? on_lazy_end : answer_send, a);
         if (r < 0)
                 return store_refuse_database(s, error, r);
         if (lazy)
                 answer_send_reply(a);
         TAKE_PTR(a); /* now the commit's */
+        return 1;
+}
+
+void request_may_wait(Store *s, usec_t within) {
+        s->may_wait = within;
+}
+
+int request_ask(Store *s, sd_bus_message *m, StoreCallers callers, request_t run,
+                sd_bus_error *error) {
+        _cleanup_(answer_freep) Answer *a = NULL;
+        const char *reason = NULL;
+        bool lazy;
+        int r;
+
+        if (!sql_group_is_idle(s->group))
+                return request_run(s, m, callers, run, error);
+
+        r = store_only(s, m, callers, error);
+        if (r >= 0)
+                r = answer_new(s, m, &a);
+        if (r < 0)
+                return r;
+        r = run(s, m, a->reply, &lazy, &reason);
+        if (r < 0)
+                return reason ? store_refuse(error, r, reason) : r;
+        answer_send_reply(a);
         return 1;
 }
 

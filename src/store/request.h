@@ -22,6 +22,13 @@ typedef int (*request_t)(Store *s, sd_bus_message *m, sd_bus_message *reply, boo
                 const char **reterr);
 int request_run(Store *s, sd_bus_message *m, StoreCallers callers, request_t run,
                 sd_bus_error *error);
+/* From within: the caller has something else to do, so that this rides with the next commit, and
+ * has one of its own when none comes within this time. */
+void request_may_wait(Store *s, usec_t within);
+/* A question, of which nobody shall hear what a crash could still undo: it waits for what was
+ * written before it, and where nothing was, it is answered at once. */
+int request_ask(Store *s, sd_bus_message *m, StoreCallers callers, request_t run,
+                sd_bus_error *error);
 
 int request_prepare(Store *s); /* at the start, and at the end */
 void request_done(Store *s);   /* before store_free() */

@@ -17,8 +17,11 @@
 
 /* AddJobs */
 
+#define UNPAID_WAITS (100 * MSEC) /* for the commit of its invoice */
+
 static int request_add_jobs(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 _unused_ bool *ret_lazy, const char **reterr) {
+        bool urgent = false;
         int r, n = 0;
 
         r = sd_bus_message_enter_container(m, 'a', "(sqssssxx)");
@@ -38,6 +41,7 @@ static int request_add_jobs(Store *s, sd_bus_message *m, sd_bus_message *reply,
                         *reterr = "more than 4096 jobs at once";
                         return -E2BIG;
                 }
+                urgent |= !streq(job.state, "unpaid");
                 r = job_add(s->jobs, &job, &verdict, &text);
                 if (r < 0) {
                         *reterr = sql_reason(r);
@@ -45,6 +49,8 @@ static int request_add_jobs(Store *s, sd_bus_message *m, sd_bus_message *reply,
                 }
                 r = sd_bus_message_append(reply, "(is)", verdict, text);
         }
+        if (r >= 0 && !urgent)
+                request_may_wait(s, UNPAID_WAITS);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 

@@ -30,6 +30,7 @@ typedef struct Store {
         Backup *backup;
         sd_bus_message *backup_request;
         struct Verification *verification; /* books-bus.c */
+        usec_t may_wait;                   /* what the request that runs says; request.c */
         struct Answer *redone;             /* lazy requests whose commit failed; store-bus.c */
         size_t n_redone;
         sd_event_source *redo;

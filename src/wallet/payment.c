@@ -4,7 +4,8 @@
  *   resolving   lnurl-pay.c asks the payee's server for one.
  *   checking    The invoice is read by us: network, amount, expiry. Nothing is written yet.
  *   reserving   The books take amount and fee from what the account and its grant may spend, and
- *               write the intent down, "new", in one transaction. The same invoice, or the same
+ *               write the intent down, "new", in one transaction; where the driver has nothing to
+ *               prepare it is "sent" in that transaction, too. The same invoice, or the same
  *               purpose, joins the payment that is there.
  *   waiting     A person has to say yes: the grant says above which amount.
  *   preparing   The driver makes what must be on disk before anything can pay (NWC: the event).
@@ -116,16 +117,19 @@ static bool is_internal(const Payment *p) {
         return !p->wallet->class->caps.pays_itself && invoice_find(p->wallet, p->hash);
 }
 
+/* By which driver it goes; false: that has to make something first. */
+static bool payment_take_driver(Payment *p) {
+        (void) snprintf(p->driver, sizeof(p->driver), "%s",
+                        is_internal(p) ? PAYMENT_INTERNAL : wallet_driver(p->wallet));
+        return streq(p->driver, PAYMENT_INTERNAL) || !p->wallet->class->prepare;
+}
+
 static Step payment_go_on(Payment *p) {
         if (p->expires_at > 0 && p->expires_at <= wallet_now(p->wallet)) {
                 payment_set_reason(p, "the invoice has expired");
                 return flow_go(PAYMENT_FAILED);
         }
-        (void) snprintf(p->driver, sizeof(p->driver), "%s",
-                        is_internal(p) ? PAYMENT_INTERNAL : wallet_driver(p->wallet));
-        if (streq(p->driver, PAYMENT_INTERNAL) || !p->wallet->class->prepare)
-                return flow_go(PAYMENT_SENT);
-        return flow_go(PAYMENT_PREPARING);
+        return flow_go(payment_take_driver(p) ? PAYMENT_SENT : PAYMENT_PREPARING);
 }
 
 static Step payment_join(Payment *p, const char *id) {
@@ -166,13 +170,18 @@ static void on_reserved(int verdict, const char *text, void *userdata) {
         else {
                 p->written = true;
                 (void) fault("payment.new");
-                s = streq(text, "waiting") ? flow_go(PAYMENT_WAITING) : payment_go_on(p);
+                p->sent_written = streq(text, "sent");
+                p->tries += p->sent_written;
+                s = p->sent_written          ? flow_go(PAYMENT_SENT)
+                    : streq(text, "waiting") ? flow_go(PAYMENT_WAITING)
+                                             : payment_go_on(p);
         }
         flow_drive(&p->flow, s);
 }
 
 static Step payment_reserve(Flow *f) {
         Payment *p = flow_payment(f);
+        bool at_once = payment_take_driver(p);
         const BooksIntent intent = {
                 .id = p->id,
                 .account = p->account,
@@ -184,10 +193,12 @@ static Step payment_reserve(Flow *f) {
                 .ref = p->ref,
                 .amount_msat = p->amount_msat,
                 .fee_max_msat = p->fee_max_msat,
+                .driver = p->driver,
         };
         int r;
 
-        r = books_add_intent(p->wallet->books, &intent, on_reserved, p, &p->call);
+        r = at_once ? books_send_intent(p->wallet->books, &intent, on_reserved, p, &p->call)
+                    : books_add_intent(p->wallet->books, &intent, on_reserved, p, &p->call);
         if (r < 0)
                 return payment_refuse(p, BUS_ERROR_BUSY, r, "the books cannot be asked");
         return flow_wait();
@@ -259,7 +270,7 @@ static int payment_record(Flow *f) {
 
         p->op = driver_op_free(p->op);
         p->again_usec = 0;
-        if (p->recorded)
+        if (p->recorded || (f->state == PAYMENT_SENT && TAKE(p->sent_written, false)))
                 return 1;
         if (payment_write(p) < 0)
                 payment_write_again(p);

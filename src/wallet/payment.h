@@ -56,6 +56,7 @@ struct Payment {
         unsigned pauses;
         bool failed_once, pending, written, resolved;
         bool recorded;        /* the books know its end already */
+        bool sent_written;    /* they have it as sent since it was reserved */
         int64_t looked_first; /* when the backend first said that it does not know it; 0 */
 
         LnurlCall *resolution;

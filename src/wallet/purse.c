@@ -321,7 +321,7 @@ int purse_new(Service *s, Purse **ret) {
                 return -ENOMEM;
         p->service = s;
         r = sd_event_add_time_relative(
-                        service_event(s), &p->tell, CLOCK_MONOTONIC, TELL_AGAIN, MSEC, on_tell, p);
+                        service_event(s), &p->tell, CLOCK_MONOTONIC, TELL_AGAIN, 1, on_tell, p);
         if (r >= 0)
                 r = sd_event_source_set_enabled(p->tell, SD_EVENT_OFF);
         if (r >= 0)

@@ -213,6 +213,34 @@ static void a_lazy_request_rides_with_the_next_commit(void **state) {
         assert_int_equal(seen_from_outside(w), 2);
 }
 
+static void soon(World *w, const char *name, uint64_t within) {
+        assert_int_equal(sql_request_begin(w->group), 0);
+        add(w, name);
+        assert_int_equal(sql_request_soon(w->group, within, on_done, w), 0);
+}
+
+static void a_request_without_hurry_rides_with_the_next_commit_and_waits_for_it(void **state) {
+        World *w = *state;
+
+        soon(w, "soon", MIN_);
+        assert_true(sd_event_run(w->event, 20 * MSEC) >= 0);
+        assert_int_equal(w->n_done, 0);
+        assert_int_equal(seen_from_outside(w), 0);
+        request(w, "now", false);
+        wait_for(w, 2);
+        assert_int_equal(seen_from_outside(w), 2);
+}
+
+static void a_request_without_hurry_has_a_commit_of_its_own_in_the_end(void **state) {
+        World *w = *state;
+
+        soon(w, "later", MIN_);
+        soon(w, "soon", 5 * MSEC);
+        soon(w, "later", MIN_);
+        wait_for(w, 3);
+        assert_int_equal(seen_from_outside(w), 3);
+}
+
 static void more_than_the_maximum_are_committed_in_parts(void **state) {
         World *w = *state;
 
@@ -244,6 +272,8 @@ int main(void) {
                 T(a_transaction_that_sqlite_gave_up_fails_those_who_waited),
                 T(a_lazy_request_reaches_the_disk_within_a_second),
                 T(a_lazy_request_rides_with_the_next_commit),
+                T(a_request_without_hurry_rides_with_the_next_commit_and_waits_for_it),
+                T(a_request_without_hurry_has_a_commit_of_its_own_in_the_end),
                 T(more_than_the_maximum_are_committed_in_parts),
                 T(a_clean_stop_commits_what_is_open),
         };

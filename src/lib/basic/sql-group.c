@@ -28,7 +28,7 @@ typedef struct Waiter {
 struct SqlGroup {
         Sql *db;
         sd_event *event;
-        sd_event_source *commit, *lazy, *quiet;
+        sd_event_source *commit, *soon, *lazy, *quiet;
         SqlStatement *q[_Q_MAX];
         Waiter waiters[SQL_REQUESTS_MAX];
         size_t n_waiters, n_requests;
@@ -41,6 +41,7 @@ struct SqlGroup {
 static void group_calm(SqlGroup *g) {
         (void) sd_event_source_set_enabled(g->commit, SD_EVENT_OFF);
         (void) sd_event_source_set_priority(g->commit, SQL_COMMIT_PRIORITY);
+        (void) sd_event_source_set_enabled(g->soon, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(g->lazy, SD_EVENT_OFF);
         g->n_requests = 0;
 }
@@ -123,7 +124,7 @@ static int on_commit(_unused_ sd_event_source *s, void *userdata) {
         return 0;
 }
 
-static int on_lazy(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+static int on_time(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
         (void) sql_group_commit(userdata); /* who waited has been told */
         return 0;
 }
@@ -164,19 +165,28 @@ static int group_check_lost(SqlGroup *g) {
         return r;
 }
 
-static int group_schedule(SqlGroup *g, bool lazy) {
+/* Unless it is armed for an earlier time. */
+static int group_arm_within(SqlGroup *g, sd_event_source *s, uint64_t usec) {
+        uint64_t armed, now;
+        int on, r;
+
+        r = sd_event_source_get_enabled(s, &on);
+        if (r > 0 && sd_event_source_get_time(s, &armed) >= 0 &&
+                        sd_event_now(g->event, CLOCK_MONOTONIC, &now) >= 0 && armed <= now + usec)
+                return 0;
+        return r < 0 ? r : group_arm(s, usec);
+}
+
+#define NOW UINT64_C(0) /* how long a request may wait for its commit */
+
+static int group_schedule(SqlGroup *g, uint64_t within) {
         uint64_t now = 0;
         int r;
 
         g->n_requests++;
-        if (lazy && g->n_requests < SQL_REQUESTS_MAX) {
-                int on;
-
-                r = sd_event_source_get_enabled(g->lazy, &on);
-                if (r < 0 || r > 0)
-                        return r;
-                return group_arm(g->lazy, SQL_COMMIT_LAZY_USEC);
-        }
+        if (within > NOW && g->n_requests < SQL_REQUESTS_MAX)
+                return group_arm_within(
+                                g, within < SQL_COMMIT_LAZY_USEC ? g->soon : g->lazy, within);
 
         (void) sd_event_now(g->event, CLOCK_MONOTONIC, &now);
         if (g->n_requests >= SQL_REQUESTS_MAX || now - g->since_usec >= SQL_COMMIT_USEC) {
@@ -187,7 +197,7 @@ static int group_schedule(SqlGroup *g, bool lazy) {
         return sd_event_source_set_enabled(g->commit, SD_EVENT_ONESHOT);
 }
 
-int sql_request_ok(SqlGroup *g, bool lazy, sql_done_t done, void *userdata) {
+static int request_end(SqlGroup *g, uint64_t within, sql_done_t done, void *userdata) {
         int r;
 
         assert(g->inside);
@@ -198,7 +208,7 @@ int sql_request_ok(SqlGroup *g, bool lazy, sql_done_t done, void *userdata) {
                 return r;
         r = sql_run(g->q[Q_RELEASE]);
         if (r >= 0)
-                r = group_schedule(g, lazy);
+                r = group_schedule(g, within);
         if (r < 0) {
                 group_fail(g, r);
                 return r;
@@ -207,6 +217,14 @@ int sql_request_ok(SqlGroup *g, bool lazy, sql_done_t done, void *userdata) {
         if (done)
                 g->waiters[g->n_waiters++] = (Waiter){ done, userdata };
         return 0;
+}
+
+int sql_request_ok(SqlGroup *g, bool lazy, sql_done_t done, void *userdata) {
+        return request_end(g, lazy ? SQL_COMMIT_LAZY_USEC : NOW, done, userdata);
+}
+
+int sql_request_soon(SqlGroup *g, uint64_t within, sql_done_t done, void *userdata) {
+        return request_end(g, within, done, userdata);
 }
 
 void sql_request_refuse(SqlGroup *g) {
@@ -263,7 +281,10 @@ int sql_group_new(Sql *db, sd_event *event, SqlGroup **ret) {
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(g->commit, "sql-commit");
-        r = group_add_timer(g, &g->lazy, 200 * MSEC, on_lazy, "sql-commit-lazy");
+        r = group_add_timer(g, &g->soon, MSEC, on_time, "sql-commit-soon");
+        if (r < 0)
+                return r;
+        r = group_add_timer(g, &g->lazy, 200 * MSEC, on_time, "sql-commit-lazy");
         if (r < 0)
                 return r;
         r = group_add_timer(g, &g->quiet, QUIET_ACCURACY, on_quiet, "sql-checkpoint");
@@ -282,6 +303,7 @@ SqlGroup *sql_group_free(SqlGroup *g) {
         if (g->q[_Q_MAX - 1])
                 (void) sql_group_commit(g); /* who waited has been told */
         g->commit = sd_event_source_disable_unref(g->commit);
+        g->soon = sd_event_source_disable_unref(g->soon);
         g->lazy = sd_event_source_disable_unref(g->lazy);
         g->quiet = sd_event_source_disable_unref(g->quiet);
         g->event = sd_event_unref(g->event);

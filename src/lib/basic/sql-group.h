@@ -31,6 +31,9 @@ int sql_request_begin(SqlGroup *g);
 /* Lazy: the caller has its answer now; what it wrote goes to disk within a second. After an error
  * the request is undone and done() never comes. done may be NULL. */
 int sql_request_ok(SqlGroup *g, bool lazy, sql_done_t done, void *userdata);
+/* As not lazy, but no hurry: it rides with the next commit, or has one of its own within this time.
+ */
+int sql_request_soon(SqlGroup *g, uint64_t within, sql_done_t done, void *userdata);
 void sql_request_refuse(SqlGroup *g);
 
 int sql_group_commit(SqlGroup *g); /* now, for a clean stop, or before a step of a backup */

@@ -139,8 +139,9 @@ typedef struct BooksIntent {
         const char *grant;         /* "": only the account's balance limits it */
         const char *purpose, *ref; /* with a ref: (account, purpose, ref) is paid once at most */
         int64_t amount_msat, fee_max_msat;
+        const char *driver; /* for books_send_intent(), and in answers */
         /* Only in answers. */
-        const char *state, *opaque, *preimage, *reason, *driver;
+        const char *state, *opaque, *preimage, *reason;
         int64_t fee_msat, created_at, sent_at, settled_at;
         int64_t tries; /* how often it was moved to "sent" */
 } BooksIntent;
@@ -153,6 +154,9 @@ typedef struct BooksIntent {
  * The account "refunds" pays back what a job brought: purpose "refund", ref the job's id, at most
  * what is owed for that job; its fee is borne by "fees". */
 int books_add_intent(BooksClient *c, const BooksIntent *intent, books_verdict_t done,
+                void *userdata, BooksCall **ret);
+/* The same, and moved to "sent" by its driver in the same transaction: the text is "sent" then. */
+int books_send_intent(BooksClient *c, const BooksIntent *intent, books_verdict_t done,
                 void *userdata, BooksCall **ret);
 
 typedef struct BooksMove {
