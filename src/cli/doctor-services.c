@@ -300,11 +300,25 @@ void check_backends(Doctor *d) {
 /* ---- wallet */
 
 static void on_lookup(Probe *p, sd_bus_message *reply, const CallError *error) {
-        if (!reply)
+        const char *backend = "", *reason = "";
+
+        if (!reply) {
                 probe_failed(p, error);
-        else
+                return;
+        }
+        if (find_member(reply, "backend", "s", &backend) < 0 ||
+                        find_member(reply, "backend_reason", "s", &reason) < 0) {
+                unreadable(p);
+                return;
+        }
+        if (streq(backend, "open"))
                 doctor_find(p->doctor, FINDING_FINE, p->area, p->subject, NULL, "%s",
-                                _("It made an invoice, and knows it."));
+                                _("It made an invoice, and its backend knows it."));
+        else
+                doctor_find(p->doctor, FINDING_FAILURE, p->area, p->subject,
+                                _("`pylon wallet status` says how the backend is; look at its log."),
+                                _("It made an invoice, of which its backend says \"%s\" when it is asked. %s"),
+                                *backend ? backend : "-", reason);
 }
 
 static void on_invoice(Probe *p, sd_bus_message *reply, const CallError *error) {

@@ -15,7 +15,6 @@ typedef struct PayCall {
         BooksCall *call;
         sd_event_source *timer;
         char *destination; /* of a refund */
-        bool whole;        /* answer a{sv} */
 } PayCall;
 
 static PayCall *pay_call_free(PayCall *c) {
@@ -56,106 +55,6 @@ static void answer_error(PayCall *call, const char *name, const char *reason) {
 
         (void) sd_bus_reply_method_errorf(
                         c->message, name ?: SD_BUS_ERROR_NO_MEMORY, "%s.", reason);
-}
-
-static int append_text(sd_bus_message *m, const char *name, const char *value) {
-        return sd_bus_message_append(m, "{sv}", name, "s", value ?: "");
-}
-
-static int append_number(sd_bus_message *m, const char *name, int64_t value) {
-        return sd_bus_message_append(m, "{sv}", name, "x", value);
-}
-
-static int append_intent(sd_bus_message *m, const BooksIntent *i) {
-        int r;
-
-        r = append_text(m, "type", "payment");
-        if (r >= 0)
-                r = append_text(m, "id", i->id);
-        if (r >= 0)
-                r = append_text(m, "state", i->state);
-        if (r >= 0)
-                r = append_text(m, "hash", i->hash);
-        if (r >= 0)
-                r = append_text(m, "account", i->account);
-        if (r >= 0)
-                r = append_text(m, "payee", i->payee);
-        if (r >= 0)
-                r = append_text(m, "purpose", i->purpose);
-        if (r >= 0)
-                r = append_text(m, "ref", i->ref);
-        if (r >= 0)
-                r = append_text(m, "grant", i->grant);
-        if (r >= 0)
-                r = append_text(m, "bolt11", i->bolt11);
-        if (r >= 0)
-                r = append_text(m, "preimage", i->preimage);
-        if (r >= 0)
-                r = append_text(m, "reason", i->reason);
-        if (r >= 0)
-                r = append_text(m, "driver", i->driver);
-        if (r >= 0)
-                r = append_number(m, "amount_msat", i->amount_msat);
-        if (r >= 0)
-                r = append_number(m, "fee_msat", i->fee_msat);
-        if (r >= 0)
-                r = append_number(m, "fee_max_msat", i->fee_max_msat);
-        if (r >= 0)
-                r = append_number(m, "created_at", i->created_at);
-        if (r >= 0)
-                r = append_number(m, "tries", i->tries);
-        return r;
-}
-
-static int append_invoice(sd_bus_message *m, const BooksInvoice *i) {
-        int r;
-
-        r = append_text(m, "type", "invoice");
-        if (r >= 0)
-                r = append_text(m, "state", i->state);
-        if (r >= 0)
-                r = append_text(m, "hash", i->hash);
-        if (r >= 0)
-                r = append_text(m, "account", i->account);
-        if (r >= 0)
-                r = append_text(m, "job", i->job);
-        if (r >= 0)
-                r = append_text(m, "stage", i->stage);
-        if (r >= 0)
-                r = append_text(m, "description", i->description);
-        if (r >= 0)
-                r = append_text(m, "bolt11", i->bolt11);
-        if (r >= 0)
-                r = append_text(m, "preimage", i->preimage);
-        if (r >= 0)
-                r = append_number(m, "amount_msat", i->amount_msat);
-        if (r >= 0)
-                r = append_number(m, "received_msat", i->received_msat);
-        if (r >= 0)
-                r = append_number(m, "created_at", i->created_at);
-        if (r >= 0)
-                r = append_number(m, "expires_at", i->expires_at);
-        if (r >= 0)
-                r = append_number(m, "settled_at", i->settled_at);
-        return r;
-}
-
-static void answer_whole(PayCall *call, const BooksIntent *intent, const BooksInvoice *invoice) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_(pay_call_freep) PayCall *c = call;
-        int r;
-
-        r = sd_bus_message_new_method_return(c->message, &m);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0)
-                r = intent ? append_intent(m, intent) : append_invoice(m, invoice);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = sd_bus_send(NULL, m, NULL);
-        if (r < 0)
-                (void) sd_bus_reply_method_errno(c->message, r, NULL);
 }
 
 static void answer_row(PayCall *call, const BooksIntent *i) {
@@ -214,26 +113,6 @@ static int pay_call_wait(PayCall *c, Payment *p) {
 
 /* ---- the books know what is over */
 
-static void on_invoice_row(
-                int error, const char *reason, const BooksInvoice *rows, size_t n, void *userdata) {
-        PayCall *c = userdata;
-
-        if (error < 0)
-                answer_error(c, BUS_ERROR_NOT_REACHABLE, reason);
-        else if (n == 0)
-                answer_error(c, BUS_ERROR_NO_PAYMENT,
-                                "There is no such payment, and no such invoice");
-        else
-                answer_whole(c, NULL, rows);
-}
-
-static void answer_unknown(PayCall *c) {
-        if (!c->whole)
-                answer_error(c, BUS_ERROR_NO_PAYMENT, "There is no such payment");
-        else if (books_get_invoice(c->purse->wallet->books, c->id, on_invoice_row, c, &c->call) < 0)
-                answer_error(c, BUS_ERROR_BUSY, "The books cannot be asked");
-}
-
 static bool is_over(const BooksIntent *i) {
         return streq(i->state, "settled") || streq(i->state, "failed");
 }
@@ -248,11 +127,7 @@ static void on_intent_row(
                 return;
         }
         if (n == 0) {
-                answer_unknown(c);
-                return;
-        }
-        if (c->whole) {
-                answer_whole(c, rows, NULL);
+                answer_error(c, BUS_ERROR_NO_PAYMENT, "There is no such payment");
                 return;
         }
         p = payment_find(c->purse->wallet, rows->id);
@@ -304,18 +179,6 @@ int lookup_call(Purse *p, sd_bus_message *m, const char *id_or_hash, sd_bus_erro
         r = pay_call_new(p, m, id_or_hash, &c);
         if (r < 0)
                 return refuse(error, r);
-        pay_call_ask_books(c);
-        return 1;
-}
-
-int describe_call(Purse *p, sd_bus_message *m, const char *id_or_hash, sd_bus_error *error) {
-        PayCall *c;
-        int r;
-
-        r = pay_call_new(p, m, id_or_hash, &c);
-        if (r < 0)
-                return refuse(error, r);
-        c->whole = true;
         pay_call_ask_books(c);
         return 1;
 }

@@ -7,8 +7,6 @@
 int pay_call(Purse *p, sd_bus_message *m, const PaymentOrder *order, sd_bus_error *error);
 /* (s state, s hash, s preimage, x fee_msat, s reason), of a payment that may be over. */
 int lookup_call(Purse *p, sd_bus_message *m, const char *id_or_hash, sd_bus_error *error);
-/* a{sv}, of a payment or an invoice. */
-int describe_call(Purse *p, sd_bus_message *m, const char *id_or_hash, sd_bus_error *error);
 /* Pays what a job brought back. */
 int refund_call(Purse *p, sd_bus_message *m, const char *job, const char *destination,
                 sd_bus_error *error);

@@ -8,6 +8,7 @@
 #include "bus/authorize.h"
 #include "bus/names.h"
 #include "grant-bus.h"
+#include "look-call.h"
 #include "money/msat.h"
 #include "nwc-bus.h"
 #include "pay-call.h"
@@ -214,7 +215,7 @@ static int method_lookup(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = sd_bus_message_read(m, "s", &what);
-        return r < 0 ? r : describe_call(p, m, what, error);
+        return r < 0 ? r : look_call(p, m, what, error);
 }
 
 /* ---- receiving */

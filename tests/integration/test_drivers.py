@@ -613,6 +613,32 @@ def test_an_invoice_is_booked_without_any_push(purse, stubs):
     wait_for(lambda: purse.balances().get("provider") == 21000, 10, "the schedule finds it")
 
 
+def test_whoever_asks_is_told_what_the_backend_says_now(purse, stubs):
+    stubs.order("mode", node=purse.name, events="off", pay="pending")
+    payment_hash, _, _ = purse.invoice(21000)
+    row = purse.call("Lookup", "s", payment_hash)
+    assert (row["type"], row["state"], row["backend"]) == ("invoice", "pending", "open")
+    stubs.order("pay", hash=payment_hash)
+    assert purse.call("Lookup", "s", payment_hash).get("backend", "settled") == "settled"
+    wait_for(lambda: purse.balances().get("provider") == 21000, 5, "what was heard by asking is booked")
+    assert "backend" not in purse.call("Lookup", "s", payment_hash)  # it is over
+
+    invoice = stubs.order("invoice")
+    purse.wire().begin(PUBLIC, "Pay", "sssxxa{sv}", "p1", "owner", invoice["bolt11"], 0, -1, {})
+    wait_for(lambda: stubs.order("state", node=purse.name)["payments"].get(invoice["hash"]) == "pending", 10, "it is on its way")
+    purse.close()
+    assert purse.call("Lookup", "s", "p1")["backend"] == "pending"
+    stubs.order("resolve", node=purse.name, hash=invoice["hash"], ok=True)
+    outcome(purse, "p1", "settled", seconds=5)
+
+
+def test_a_backend_that_is_silent_is_said_to_be(purse, stubs):
+    payment_hash, _, _ = purse.invoice(21000)
+    stubs.order("fault", node=purse.name, path=ASK_PATH[purse.name], kind="answer", status=500, body="{}")
+    row = purse.call("Lookup", "s", payment_hash)
+    assert (row["state"], row["backend"]) == ("pending", "silent") and row["backend_reason"]
+
+
 def test_a_notice_that_comes_twice_is_booked_once(purse, stubs):
     stubs.order("mode", node=purse.name, events="duplicate")
     hashes = [purse.invoice(21000)[0] for _ in range(3)]
