@@ -50,8 +50,10 @@ Step job_price(Flow *f) {
         if (price.msat == 0)
                 return flow_go(JOB_QUEUED);
         if (price.free_once && pricing_use_free(&p->pricing, event_pubkey_hex(job->request->event),
-                                               provider_now(p)) >= 0)
+                                               provider_now(p)) >= 0) {
+                remember_free_job(job);
                 return flow_go(JOB_QUEUED);
+        }
 
         job->price_msat = price.msat;
         job->pay.after = price.after && has_credit(job);
@@ -102,8 +104,7 @@ static void tell_invoice(Job *job, const WalletInvoice *i) {
 
 static Step job_go_unpaid(Job *job) {
         if (job->result)
-                pricing_note_default(
-                                &job->provider->pricing, event_pubkey_hex(job->request->event));
+                remember_unpaid_result(job);
         job->pay.end = JOB_EXPIRED;
         return flow_fail(&job->flow, -ETIMEDOUT, _("The invoice was not paid in time."));
 }

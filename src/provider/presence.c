@@ -312,6 +312,8 @@ static void go_on(Provider *p) {
                 r = signer_public_key(p->signer, PROVIDER_KEY, on_public_key, p, &p->signer_call);
         else if (!p->announcer.loaded)
                 r = announcer_load(&p->announcer, on_announced_before, p);
+        else if (!p->remember.done)
+                r = remember_read(p);
         else if (!p->loaded)
                 r = store_open_jobs(
                                 p->store, p->last_loaded, PAGE, on_open_jobs, p, &p->store_call);

@@ -87,7 +87,7 @@ static bool has_free_job(
 
         if (!row || row->free_per_day == 0)
                 return false;
-        return !f || p->day != now / DAY || f->n < row->free_per_day;
+        return !f || p->day != pricing_day(now) || f->n < row->free_per_day;
 }
 
 JobPrice pricing_quote(const Pricing *p, const Config *c, const JobRequest *r, int64_t now,
@@ -173,18 +173,37 @@ static int count_of(Map *m, const char *pubkey_hex, FreeJobs **ret) {
         return 0;
 }
 
+int64_t pricing_day(int64_t now) {
+        return now / DAY;
+}
+
+static void begin_day(Pricing *p, int64_t now) {
+        if (p->day == pricing_day(now))
+                return;
+        drop_all(&p->free_today);
+        map_init(&p->free_today, CUSTOMERS_MAX);
+        p->day = pricing_day(now);
+}
+
 int pricing_use_free(Pricing *p, const char *pubkey_hex, int64_t now) {
         FreeJobs *f;
         int r;
 
-        if (p->day != now / DAY) {
-                drop_all(&p->free_today);
-                map_init(&p->free_today, CUSTOMERS_MAX);
-                p->day = now / DAY;
-        }
+        begin_day(p, now);
         r = count_of(&p->free_today, pubkey_hex, &f);
         if (r >= 0)
                 f->n++;
+        return r;
+}
+
+int pricing_recall_free(Pricing *p, const char *pubkey_hex, int64_t n, int64_t now) {
+        FreeJobs *f;
+        int r;
+
+        begin_day(p, now);
+        r = count_of(&p->free_today, pubkey_hex, &f);
+        if (r >= 0)
+                f->n = (uint32_t) MIN(MAX(n, (int64_t) f->n), (int64_t) UINT32_MAX);
         return r;
 }
 

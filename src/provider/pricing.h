@@ -42,6 +42,9 @@ int64_t pricing_text(const Config *c, const char *model, int64_t bytes, int64_t 
 /* A free job was taken; -ENOBUFS: too many customers, this one pays. */
 int pricing_use_free(Pricing *p, const char *pubkey_hex, int64_t now);
 void pricing_note_default(Pricing *p, const char *pubkey_hex);
+/* What was so in an earlier life: so many free jobs today. */
+int pricing_recall_free(Pricing *p, const char *pubkey_hex, int64_t n, int64_t now);
+int64_t pricing_day(int64_t now);
 bool pricing_is_defaulter(const Pricing *p, const char *pubkey_hex);
 
 /* Somebody can pay us. */

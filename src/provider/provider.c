@@ -379,6 +379,7 @@ Provider *provider_free(Provider *p) {
                 p->backends[i]->class->close(p->backends[i]);
         map_done(&p->jobs);
         map_done(&p->results);
+        remember_stop(&p->remember);
         pricing_done(&p->pricing);
         customers_done(&p->customers);
         pace_done(&p->pace);

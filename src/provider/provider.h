@@ -8,6 +8,7 @@
 #include "job.h"
 #include "outreach.h"
 #include "pricing.h"
+#include "remember.h"
 #include "router.h"
 #include "tally.h"
 #include "trust.h"
@@ -73,6 +74,7 @@ struct Provider {
         Tally tally;
         Durations durations;
         Pricing pricing;
+        Remember remember;
         bool reread;     /* the store has jobs that are open again */
         size_t n_unpaid; /* open jobs that nobody has paid for */
         KeySet agents, allow, deny;

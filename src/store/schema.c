@@ -283,6 +283,18 @@ static const char schema_earning_days[] =
                                                                             "old") ");"
                                                                                    "END;";
 
+/* What the provider remembers of its customers; table-customer.c. */
+static const char schema_customers[] = "CREATE TABLE customer_notes ("
+                                       " seq INTEGER PRIMARY KEY,"
+                                       " what TEXT NOT NULL CHECK (what IN ('free', 'unpaid')),"
+                                       " job_id TEXT NOT NULL,"
+                                       " customer_pubkey TEXT NOT NULL,"
+                                       " day INTEGER NOT NULL,"
+                                       " UNIQUE (job_id, what)"
+                                       ") STRICT;"
+                                       "CREATE INDEX customer_notes_days"
+                                       " ON customer_notes (what, day, customer_pubkey);";
+
 const SqlMigration schema[] = {
         { "jobs", schema_jobs },
         { "money", schema_money },
@@ -295,5 +307,6 @@ const SqlMigration schema[] = {
         { "earning-days", schema_earning_days },
         { "purchase-buyers", schema_purchase_buyers },
         { "host", schema_host },
+        { "customers", schema_customers },
 };
 const size_t schema_n = ELEMENTSOF(schema);

@@ -5,6 +5,7 @@
 #include "bus/authorize.h"
 #include "bus/names.h"
 #include "check-bus.h"
+#include "customer-bus.h"
 #include "purchase-bus.h"
 #include "regtest-bus.h"
 #include "request.h"
@@ -490,6 +491,13 @@ static const sd_bus_vtable store_service_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("SetSetting",
                         SD_BUS_ARGS("s", name, "s", value), SD_BUS_NO_RESULT,
                         method_set_setting, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("NoteCustomer",
+                        SD_BUS_ARGS("s", what, "s", job, "s", customer, "x", day), SD_BUS_NO_RESULT,
+                        method_note_customer, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Customers",
+                        SD_BUS_ARGS("s", what, "x", since_day, "u", limit),
+                        SD_BUS_RESULT("a(sx)", customers),
+                        method_customers, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

@@ -132,6 +132,8 @@ static int store_open(Store *s) {
                 r = regtest_table_new(s->db, &s->regtest);
         if (r >= 0)
                 r = why_table_new(s->db, &s->why);
+        if (r >= 0)
+                r = customer_table_new(s->db, &s->customers);
         if (r < 0)
                 return service_fail(s->service, exit_code_of(r), r,
                                 "The database \"%s\" cannot be used: %s (%s).", s->path,
@@ -185,6 +187,7 @@ Store *store_free(Store *s) {
         s->settings = setting_table_free(s->settings);
         s->regtest = regtest_table_free(s->regtest);
         s->why = why_table_free(s->why);
+        s->customers = customer_table_free(s->customers);
         s->db = sql_close(s->db);
         closep(&s->lock);
         free(s->path);

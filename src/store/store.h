@@ -5,6 +5,7 @@
 #include "basic/sql-group.h"
 #include "books.h"
 #include "bus/service.h"
+#include "table-customer.h"
 #include "table-earning.h"
 #include "table-job.h"
 #include "table-purchase.h"
@@ -27,6 +28,7 @@ typedef struct Store {
         SqlStatement *integrity; /* NULL until somebody asks */
         RegtestTable *regtest;
         WhyTable *why;
+        CustomerTable *customers;
         Backup *backup;
         sd_bus_message *backup_request;
         struct Verification *verification; /* books-bus.c */

@@ -108,6 +108,31 @@ def test_free_jobs_are_free_so_many_times_a_day(paid, relay):
     assert earned(pylon)["total_msats"] == 5000
 
 
+def test_free_jobs_are_counted_across_restarts(paid, relay):
+    pylon, _ = paid(more="[[price]]\nbase_msats = 5000\nminimum_msats = 0\nfree_per_day = 2\n")
+    requests = []
+    for n in range(3):
+        requests += post(relay, job_template(content=f"job {n}"))
+        wait_for(lambda n=n: pylon.state(requests[n]["id"]) in ("completed", "unpaid"), 20, "it is served, or asked for")
+        for role in ("provider", "store"):
+            pylon.kill(role)
+        wait_for(lambda: pylon.pid("provider"), 20, "the provider is back")
+    assert [pylon.state(r["id"]) for r in requests] == ["completed", "completed", "unpaid"]
+
+
+def test_who_did_not_pay_for_a_result_pays_first_from_then_on(paid, relay):
+    pylon, _ = paid(fund=0, more="[[price]]\nbase_msats = 3000\nminimum_msats = 0\npay_after = true\n[pay]\ninvoice_expiry = \"10s\"\n")
+    (first,) = post(relay, job_template(content="one"))
+    demand(relay, first)
+    assert feedback(relay, first, "processing")  # the work came first
+    pylon.wait_state(first["id"], "expired", seconds=30)
+    pylon.stop()
+    pylon.start()
+    (second,) = post(relay, job_template(content="two"))
+    demand(relay, second)
+    assert pylon.state(second["id"]) == "unpaid" and not feedback(relay, second, "processing")
+
+
 def test_an_invoice_that_nobody_pays_ends_its_job(paid, relay):
     pylon, _ = paid(fund=0, more='[pay]\ninvoice_expiry = "10s"\n')
     (request,) = post(relay, job_template())

@@ -21,6 +21,7 @@ typedef struct Asked {
                 store_verdict_t verdict;
                 store_page_t page;
                 store_setting_t setting;
+                customers_done_t customers;
                 relay_query_done_t found;
                 signer_done_t sign;
                 relay_published_t published;
@@ -190,6 +191,28 @@ int store_set_setting(_unused_ StoreClient *c, _unused_ const char *name, const 
         if (done)
                 ask(answer_setting, userdata, ret)->done.setting = done;
         return 0;
+}
+
+/* What is remembered of customers: nothing. */
+
+static void answer_customers(Asked *a) {
+        a->done.customers(0, NULL, a->userdata);
+}
+
+int customers_note(_unused_ StoreClient *c, _unused_ const char *what, _unused_ const char *job,
+                _unused_ const char *customer, _unused_ int64_t day) {
+        return 0;
+}
+
+int customers_read(_unused_ StoreClient *c, _unused_ const char *what, _unused_ int64_t since_day,
+                _unused_ customers_row_t row, customers_done_t done, void *userdata,
+                CustomersCall **ret) {
+        ask(answer_customers, userdata, ret)->done.customers = done;
+        return 0;
+}
+
+CustomersCall *customers_call_free(CustomersCall *call) {
+        return let_go(call);
 }
 
 /* What became of requests: noted, and never answered. */
