@@ -113,9 +113,9 @@ ActionTable *action_table_free(ActionTable *t) {
 
 /* Being born. */
 
-/* 1 = it is JSON, an object or perhaps an array. What is stored is later written into other JSON as
- * it is. */
-static int is_json(const char *text, size_t max, bool array) {
+/* 1 = it is JSON, and an object unless the other test holds. What is stored is later written into
+ * other JSON as it is. */
+static int is_json(const char *text, size_t max, bool (*or_else)(const Json *j)) {
         _cleanup_(json_unrefp) Json *j = NULL;
         size_t size = strlen(text);
         const char *reason;
@@ -126,7 +126,7 @@ static int is_json(const char *text, size_t max, bool array) {
         r = json_parse(text, size, JSON_DEPTH, JSON_VALUES, &j, &reason);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        return json_is_object(j) || (array && json_is_array(j));
+        return json_is_object(j) || (or_else && or_else(j));
 }
 
 static bool may_be_born(const char *state) {
@@ -147,7 +147,9 @@ int actions_check(const TickAction *actions, size_t n, const char **ret_fault) {
                 else if (!may_be_born(a->state))
                         *ret_fault = "an action begins as planned, waiting or refused";
                 last = a->n;
-                r = is_json(a->json, ACTION_JSON_MAX, false);
+                /* What could not even be read is refused, and kept as the text it was. */
+                r = is_json(a->json, ACTION_JSON_MAX,
+                                streq(a->state, "refused") ? json_is_string : NULL);
                 if (r < 0)
                         return r;
                 if (r == 0)
@@ -198,7 +200,7 @@ static int move_fault(const ActionMove *m, const char **ret_fault) {
                         strlen(m->payment) > OBSERVATION_ID_MAX)
                 *ret_fault = "the id of its event or payment is too long";
         else if (!isempty(m->event))
-                r = is_json(m->event, ACTION_EVENT_MAX, true);
+                r = is_json(m->event, ACTION_EVENT_MAX, json_is_array);
         if (r == 0)
                 *ret_fault = "its event is not JSON of at most 512 KiB";
         return MIN(r, 0);
@@ -211,6 +213,8 @@ static bool differs(const char *stored, const char *given) {
 
 static int transition(SqlStatement *row, const ActionMove *m, Outcome *ret) {
         const char *event_id = sql_text(row, 2), *payment = sql_text(row, 3);
+        bool has_event = !isempty(event_id) || !isempty(m->event_id);
+        bool has_payment = !isempty(payment) || !isempty(m->payment);
         int from = action_state_of(sql_text(row, 0)), to = action_state_of(m->state);
 
         if (from < 0)
@@ -229,9 +233,9 @@ static int transition(SqlStatement *row, const ActionMove *m, Outcome *ret) {
                 return outcome_say(ret, -EEXIST, "another event is stored for it");
         if (differs(payment, m->payment))
                 return outcome_say(ret, -EEXIST, "another payment is stored for it");
-        if (to == ACTION_SIGNED && isempty(event_id) && isempty(m->event_id))
+        if (to == ACTION_SIGNED && !has_event && !has_payment)
                 return outcome_say(ret, -EINVAL, "what is signed is stored with it");
-        if (to == ACTION_UNKNOWN && isempty(payment) && isempty(m->payment))
+        if (to == ACTION_UNKNOWN && !has_payment)
                 return outcome_say(ret, -EINVAL, "only a payment can be unknown");
         return outcome_say(ret, 0, "");
 }

@@ -5,7 +5,7 @@
 typedef enum ActionState {
         ACTION_PLANNED,
         ACTION_WAITING, /* for a person */
-        ACTION_SIGNED,  /* its event is on disk */
+        ACTION_SIGNED,  /* its event, or the id of its payment, is on disk */
         ACTION_UNKNOWN, /* a payment whose outcome nobody has told yet */
         ACTION_DONE,
         ACTION_FAILED,

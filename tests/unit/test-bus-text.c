@@ -70,6 +70,23 @@ static void noncharacters_become_escapes(_unused_ void **state) {
         free(owned);
 }
 
+static void noncharacters_of_other_texts_are_replaced(_unused_ void **state) {
+        const char *text, *fit = "as it is \xef\xbf\xbd";
+        char *owned;
+
+        assert_int_equal(bus_text_clean(fit, &owned, &text), 0);
+        assert_ptr_equal(text, fit);
+        assert_null(owned);
+        assert_int_equal(bus_text_clean("a\xef\xbf\xbe\xf0\x9f\xbf\xbf"
+                                        "b",
+                                         &owned, &text),
+                        0);
+        assert_string_equal(text, "a\xef\xbf\xbd\xef\xbf\xbd"
+                                  "b");
+        free(owned);
+        assert_int_equal(bus_text_clean("\xff", &owned, &text), -EILSEQ);
+}
+
 static void words_that_are_not_fit_are_replaced(_unused_ void **state) {
         assert_string_equal(bus_text_or("no", "?"), "no");
         assert_string_equal(bus_text_or("\xef\xbf\xbe", "?"), "?");
@@ -91,6 +108,7 @@ int main(void) {
                 cmocka_unit_test(it_agrees_with_sd_bus_on_every_character),
                 cmocka_unit_test(a_fit_text_is_passed_on_as_it_is),
                 cmocka_unit_test(noncharacters_become_escapes),
+                cmocka_unit_test(noncharacters_of_other_texts_are_replaced),
                 cmocka_unit_test(words_that_are_not_fit_are_replaced),
                 cmocka_unit_test(bad_utf8_is_refused),
         };

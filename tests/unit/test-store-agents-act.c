@@ -101,6 +101,30 @@ static void the_actions_of_a_tick_are_checked_before_one_is_written(void **state
         assert_string_equal(text(w, "SELECT actions_json FROM tick_history"), "[{},{}]");
 }
 
+static void what_could_not_be_read_is_kept_as_a_text_and_refused(void **state) {
+        World *w = *state;
+        TickAction a = { 1, "unknown", "\"POST it\"", "planned", "no such action" };
+
+        (void) begin(w, w->a, false);
+        assert_int_equal(act(w, w->a, 1, &a, 1), -EINVAL);
+        a.state = "refused";
+        assert_int_equal(act(w, w->a, 1, &a, 1), 0);
+        assert_string_equal(text(w, "SELECT actions_json FROM tick_history"), "[\"POST it\"]");
+}
+
+/* A payment without an event is as good as signed when its id is on disk. */
+static void a_payment_goes_its_way_without_an_event(void **state) {
+        const TickAction pay = { 1, "pay", "{}", "planned", "" };
+        World *w = *state;
+
+        (void) begin(w, w->a, false);
+        assert_int_equal(act(w, w->a, 1, &pay, 1), 0);
+        assert_int_equal(move_with(w, "signed", "", "", ""), -EINVAL);
+        assert_int_equal(move_with(w, "signed", "", "", "agent:alice/1/1"), 0);
+        assert_int_equal(move_with(w, "unknown", "", "", "agent:alice/1/1"), 0);
+        assert_int_equal(move_with(w, "done", "", "", ""), 0);
+}
+
 static void a_tick_is_not_done_while_something_is_planned(void **state) {
         World *w = *state;
         const TickAction actions[] = { post, { 2, "dm", "{}", "waiting", "" } };
@@ -217,6 +241,8 @@ int main(void) {
                 T(an_action_goes_as_it_may_and_not_otherwise),
                 T(what_was_signed_or_begun_to_be_paid_stays_what_it_is),
                 T(the_actions_of_a_tick_are_checked_before_one_is_written),
+                T(what_could_not_be_read_is_kept_as_a_text_and_refused),
+                T(a_payment_goes_its_way_without_an_event),
                 T(a_tick_is_not_done_while_something_is_planned),
                 T(what_a_failed_tick_had_planned_fails_with_it),
                 T(of_a_dry_tick_nothing_is_ever_done),

@@ -112,10 +112,10 @@ int agents_context(AgentsClient *c, const char *npub, int64_t tick, const char *
                 agents_json_t done, void *userdata, AgentsCall **ret);
 
 typedef struct TickAction {
-        uint32_t n; /* 1… TICK_ACTIONS_MAX */
-        const char *type, *json;
-        const char *state;  /* planned, waiting or refused */
-        const char *reason; /* of the refusal, or what it waits for */
+        uint32_t n;              /* 1… TICK_ACTIONS_MAX */
+        const char *type, *json; /* an object; of what could not be read and is refused, a string */
+        const char *state;       /* planned, waiting or refused */
+        const char *reason;      /* of the refusal, or what it waits for */
 } TickAction;
 
 typedef struct TickMove {
@@ -167,8 +167,8 @@ typedef struct ActionMove {
         int64_t tick;
         uint32_t n;
         const char *state; /* planned waiting signed unknown; done failed refused denied */
-        const char *event_id, *event; /* with signed: its JSON, or an array of several */
-        const char *payment;          /* its id or hash; unknown is refused without one */
+        const char *event_id, *event; /* its JSON, or an array of several */
+        const char *payment; /* its id; signed wants an event or a payment, unknown a payment */
         const char *reason;
         int64_t cost_msat; /* -1: as it was */
         /* With done: what the action does in the store, in the same transaction. At most one. Where
