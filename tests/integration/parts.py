@@ -200,6 +200,15 @@ class Pylon:
         wait_for(lambda: pid not in self.pids(role), 30, f"{role} ({pid}) is gone")
         return pid
 
+    @classmethod
+    def place(cls, folder):
+        """Where a test may put files and sockets that the services are to find; give() makes a file theirs."""
+        return pathlib.Path(folder)
+
+    @classmethod
+    def give(cls, path):
+        pass
+
     def remove(self):
         """What is left of it, at the end of its test."""
 
@@ -312,6 +321,17 @@ class SystemUnits(Units):
     systemctl = ("systemctl",)
     config = pathlib.Path("/etc/pylon/config.toml")
 
+    @classmethod
+    def place(cls, folder):
+        """/tmp and /home are not there for the units."""
+        where = pathlib.Path("/etc/pylon") / pathlib.Path(folder).name
+        where.mkdir(parents=True, exist_ok=True)
+        return where
+
+    @classmethod
+    def give(cls, path):
+        shutil.chown(path, "pylon-provider", "pylon-provider")
+
     def database(self, service):
         return pathlib.Path("/var/lib/pylon") / service / {"store": "pylon.db", "relay": "relay.db"}[service]
 
@@ -346,6 +366,17 @@ class UserUnits(Units):
     @property
     def systemctl(self):
         return (*self.as_user, "systemctl", "--user")
+
+    @classmethod
+    def place(cls, folder):
+        where = pathlib.Path(f"/home/{cls.user}") / pathlib.Path(folder).name
+        where.mkdir(parents=True, exist_ok=True)
+        cls.give(where)
+        return where
+
+    @classmethod
+    def give(cls, path):
+        shutil.chown(path, cls.user, cls.user)
 
     @property
     def base(self):

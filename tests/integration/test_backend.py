@@ -13,7 +13,7 @@ import pytest
 from gi.repository import Gio, GLib
 
 from model_server import TEXT, ModelServer, refuse_port
-from parts import ROOT, customer, is_open, wait_for
+from parts import ROOT, WAYS, customer, is_open, wait_for
 from test_job import post, requests
 
 PYTHON = ROOT / ".cache/python/bin/python"
@@ -38,6 +38,11 @@ def backend(server, name, *more):
 
 
 SETTINGS = "[compute]\nautodetect = false\nprobe_interval = 1\n"
+
+
+@pytest.fixture
+def place(way, tmp_path):
+    return WAYS[way].place(tmp_path)
 
 
 @pytest.fixture
@@ -168,10 +173,11 @@ def test_an_answer_without_end_is_cut_off_and_the_model_stops(start, serve):
     wait_for(lambda: server.open == 0, 2, "the model has stopped")
 
 
-def test_a_key_is_sent_and_kept_to_ourselves(start, serve, tmp_path):
+def test_a_key_is_sent_and_kept_to_ourselves(way, start, serve, place):
     server = serve("openai", key="sk-very-secret")
-    key = tmp_path / "key"
+    key = place / "key"
     key.write_text("sk-very-secret\n")
+    WAYS[way].give(key)
     key.chmod(0o644)
     pylon = start(backend(server, "one", f'api_key_file = "{key}"'))
     assert infer(pylon, expect=69)["error"]["name"] == "NoBackend"
@@ -188,14 +194,15 @@ def test_a_key_is_sent_and_kept_to_ourselves(start, serve, tmp_path):
     assert "sk-" not in pylon.log() + pylon.run("config", "show").stdout + json.dumps(pylon.json("compute"))
 
 
-def test_unix_sockets_and_https(start, serve, tmp_path):
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+def test_unix_sockets_and_https(way, start, serve, place):
+    cert, key = place / "cert.pem", place / "key.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                     "-keyout", key, "-out", cert, "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
                    check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
-    local = serve("openai", path=str(tmp_path / "llama.sock"), models=["local"])
+    local = serve("openai", path=str(place / "llama.sock"), models=["local"])
+    WAYS[way].give(place / "llama.sock")
     secure = serve("ollama", tls=context, models=["secure"])
     pylon = start(backend(local, "local"), backend(secure, "secure", f'ca_file = "{cert}"'), backend(secure, "stranger"))
     assert infer(pylon, "--model", "local")["backend"] == "local"
@@ -303,8 +310,7 @@ def test_nobody_is_asked_while_offline(start, serve):
     server = serve("openai")
     pylon = start(backend(server, "one"))
     wait_for(lambda: server.listed >= 3, 10, "it is asked every second")
-    pylon.run("stop")
-    pylon.run("start", "-d", "--mode", "host")
+    pylon.run("provider", "offline")
     wait_for(lambda: pylon.json("status")["daemon"]["provider_state"] == "offline", 10, "it is offline")
     before = server.listed
     time.sleep(2.5)  # nothing is what is waited for
