@@ -38,11 +38,11 @@ static size_t replaced(const char *s, const Foreign *how, const char **ret) {
                 *ret = "(";
                 return 1;
         }
-        if (*s == '\n' || *s == '\t') {
-                *ret = *s == '\n' ? how->new_line : " ";
+        if (*s == '\n') {
+                *ret = how->new_line;
                 return 1;
         }
-        *ret = "";
+        *ret = " "; /* not nothing: what is around it shall not become a fence */
         return foreign_unshown(s);
 }
 

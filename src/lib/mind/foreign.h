@@ -12,6 +12,6 @@ typedef struct Foreign {
         const char *new_line; /* what a line's end becomes */
 } Foreign;
 
-/* For a model: without what a person would not see, without anything that looks like a fence or
- * like the marks by which models tell who speaks (<|im_start|>, [INST] …). */
+/* For a model: a blank for what a person would not see, and without anything that looks like a
+ * fence or like the marks by which models tell who speaks (<|im_start|>, [INST] …). */
 int foreign_write(Buffer *b, const char *text, const Foreign *how);
