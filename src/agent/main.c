@@ -80,6 +80,7 @@ int main(int argc, char *argv[]) {
                 .bus_name = BUS_AGENT, /* for whom its errors are; it is on no bus */
                 .objects = agent_objects,
                 .never_on_bus = true,
+                .expected = PEER_HOST,
                 .no_files = true,
                 .start = start,
                 .gone = gone,

@@ -20,6 +20,30 @@ def netlink():
     socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()
 
 
+def local_socket():
+    socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close()
+
+
+def look_at_sockets():
+    os.listdir("/run/pylon")
+
+
+def look_at_bus():
+    os.stat("/run/dbus/system_bus_socket")
+
+
+def look_at_state():
+    os.listdir("/var/lib/pylon")
+
+
+def look_at_settings():
+    os.listdir("/etc/pylon")
+
+
+def signal_others():
+    os.kill(1, 0)
+
+
 def read_home():
     os.listdir("/home")
 
@@ -47,6 +71,14 @@ def look_at_kernel():
 def run_program():
     pid = os.posix_spawn("/usr/bin/true", ["true"], {})
     os.waitpid(pid, 0)
+
+
+def run_own_program():
+    path = f"/tmp/probe-{os.getpid()}.py"
+    with open(path, "w") as f:
+        f.write(f"#!{sys.executable}\n")
+    os.chmod(path, 0o755)
+    os.waitpid(os.posix_spawn(path, [path], {}), 0)
 
 
 def write_and_execute():

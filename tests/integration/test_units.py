@@ -2,14 +2,16 @@
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 
 import pytest
 
-from parts import ROLES, wait_for
+from parts import BUILD, ROLES, processes, wait_for
 
 pytestmark = pytest.mark.skipif("system" not in os.environ.get("PYLON_WAYS", ""), reason="needs the testbed: inside.sh")
 
@@ -22,7 +24,7 @@ def output(*command):
 @pytest.mark.parametrize("instance", ["system", "user"])
 def test_systemd_has_nothing_to_say_about_the_units(instance):
     units = sorted(str(p) for p in pathlib.Path(f"/usr/lib/systemd/{instance}").glob("pylon*"))
-    assert len(units) == 13
+    assert len(units) == 16
     done = subprocess.run(["systemd-analyze", *(["--user"] if instance == "user" else []), "--man=no", "verify", *units],
                           capture_output=True, text=True, timeout=60, env={**os.environ, "XDG_RUNTIME_DIR": "/run"})
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
@@ -202,6 +204,120 @@ def test_an_operator_runs_the_shop_without_touching_the_purse(operator, make_pyl
     for verb in ("stop", "start"):
         assert output(*operator, "systemctl", verb, "pylon.target")[0] == 0
     assert output(*operator, "systemctl", "stop", "dbus.service")[0] != 0
+
+
+# ---- agents
+
+TOOL = BUILD / "tests/integration/tool-agent"
+SOCKET = "/run/pylon/agent-x.sock"
+AS_HOST = ("setpriv", "--reuid=pylon-host", "--regid=pylon-host", "--init-groups", "--")
+
+
+def manage(*args, who=AS_HOST):
+    return output(*who, "busctl", "--system", "--timeout=20", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                  "org.freedesktop.systemd1.Manager", *args)
+
+
+def wait_for_socket():
+    host = pwd.getpwnam("pylon-host").pw_uid
+    wait_for(lambda: os.path.exists(SOCKET) and os.stat(SOCKET).st_uid == host, 10, "the socket is there, and the host's")
+
+
+@pytest.fixture
+def no_agents():
+    def stop():
+        subprocess.run(["systemctl", "stop", "pylon-agent@*.socket", "pylon-agent@*.service"], check=False, timeout=60)
+
+    stop()
+    yield
+    stop()
+
+
+def test_the_host_may_start_its_agents_units_and_no_other(no_agents):
+    assert manage("StartUnit", "ss", "pylon-agent@x.socket", "replace")[0] == 0
+    wait_for_socket()
+    assert stat.S_IMODE(os.stat(SOCKET).st_mode) == 0o600
+    for method, unit in (("StartUnit", "pylon-agent@../x.socket"), ("StartUnit", "pylon-agent@X.socket"),
+                         ("StartUnit", "pylon-agent@.socket"), ("StartUnit", "xpylon-agent@x.socket"),
+                         ("StartUnit", "pylon-agent@x.target"), ("StartUnit", "pylon-agents.slice"),
+                         ("StartUnit", "pylon-signer.service"), ("StopUnit", "pylon-signer.socket"),
+                         ("StopUnit", "dbus.service"), ("RestartUnit", "pylon-agent@x.socket"),
+                         ("ReloadUnit", "pylon-agent@x.service")):
+        code, text = manage(method, "ss", unit, "replace")
+        assert code != 0, (method, unit)
+        assert any(why in text for why in ("uthentication", "Access denied", "not valid", "missing the instance")), text
+    code, text = manage("SetUnitProperties", "sba(sv)", "pylon-agent@x.socket", "true", "0")
+    assert code != 0
+    assert manage("StopUnit", "ss", "pylon-agent@x.socket", "replace")[0] == 0
+    wait_for(lambda: not os.path.exists(SOCKET), 10, "the socket is gone")
+    for account in ("pylon-relay", "op"):
+        who = ("setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups", "--")
+        assert manage("StartUnit", "ss", "pylon-agent@x.socket", "replace", who=who)[0] != 0
+
+
+def agents_context(name="x", **mind):
+    return json.dumps({"v": 1, "agent": {"name": name, "npub": "n", "pubkey": "p"}, "now": 1, "tick": 1, "trigger": "tell",
+                       "fence": "0" * 32, "money": {"balance_msat": 1}, "mind": mind or {"type": "local"},
+                       "allowed": ["post"]})
+
+
+def tick(path, context, *answer, who=AS_HOST):
+    return subprocess.run([*who, TOOL, "tick", path, *answer], input=context, capture_output=True, text=True, timeout=60,
+                          check=False)
+
+
+def test_an_agents_tick_is_started_by_a_connection_and_leaves_with_it(way, no_agents, make_pylon, relay):
+    pylon = make_pylon(way, [relay.url])
+    pylon.start()
+    who = AS_HOST if way == "system" else pylon.as_user
+    path = SOCKET if way == "system" else str(pylon.base / "run/agent-x.sock")
+    assert output(*who, TOOL, "start", way, "x") == (0, "done\n")
+    assert output(*who, TOOL, "start", way, "x") == (0, "done\n")
+    assert not pylon.pids("agent")
+
+    # By a program named as no service of ours: in a user instance that is the owner.
+    done = tick(path, agents_context(), '{"actions":[{"type":"post","text":"hello"}]}', who=who)
+    assert done.returncode == 0, done.stdout + done.stderr
+    what, answer = (line.split(" ", 1) for line in done.stdout.splitlines())
+    assert what[0] == "think" and answer == ["done", '{"actions":[{"type":"post","text":"hello"}],"refused":[]}']
+    wait_for(lambda: not pylon.pids("agent"), 10, "the process is gone")
+
+    words = "import json,sys; json.load(sys.stdin); print(json.dumps([{'type':'post','text':open('/proc/self/cgroup').read()}]))"
+    done = tick(path, agents_context(type="exec", exec=["/usr/bin/python3", "-I", "-c", words]), who=who)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pylon-agents.slice" in done.stdout and "pylon-agent@x.service" in done.stdout
+    done = tick(path, agents_context(type="exec"), who=who)
+    assert (done.returncode, done.stdout) == (0, 'done {"actions":[],"refused":[]}\n')
+
+    done = tick(path, agents_context(type="exec", exec=["/bin/sh", "-c", "setsid sleep 600 & exit 5"]), who=who)
+    assert done.returncode == 1 and "exit status 5" in done.stdout
+    wait_for(lambda: not pylon.pids("agent") and not processes("sleep", lambda p: True), 20, "nothing is left of it")
+
+    assert output(*who, TOOL, "stop", way, "x") == (0, "done\n")
+    assert output(*who, TOOL, "stop", way, "x") == (0, "done\n")
+    assert not os.path.exists(path)
+    pylon.stop()
+
+
+def test_nobody_but_the_host_reaches_an_agents_socket(no_agents, make_pylon, relay):
+    make_pylon("system", [relay.url]).start()
+    assert manage("StartUnit", "ss", "pylon-agent@x.socket", "replace")[0] == 0
+    wait_for_socket()
+    for account in ("pylon-wallet", "pylon-provider", "op"):
+        with pytest.raises(subprocess.CalledProcessError), socket.socket(socket.AF_UNIX):
+            subprocess.run(["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups", "--", "/usr/bin/python3", "-I",
+                            "-c", f"import socket; socket.socket(socket.AF_UNIX).connect('{SOCKET}')"], check=True,
+                           capture_output=True, timeout=60)
+    assert tick(SOCKET, agents_context(), who=()).returncode == 0   # root is the owner
+
+
+def test_what_an_agent_logs_is_in_the_journal_though_it_opens_no_socket(no_agents, make_pylon, relay):
+    make_pylon("system", [relay.url]).start()
+    assert manage("StartUnit", "ss", "pylon-agent@x.socket", "replace")[0] == 0
+    wait_for_socket()
+    tick(SOCKET, agents_context(type="exec", exec=["/bin/sh", "-c", "echo strange thoughts >&2"]))
+    wait_for(lambda: "mind: strange thoughts" in output("journalctl", "-b", "--no-pager", "-u", "pylon-agent@x.service")[1], 10,
+             "its words are in the journal")
 
 
 def last_fed(role):

@@ -1,11 +1,13 @@
 #include "bus/peer.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #define PROGRAM_PREFIX "pylon-"
+#define UID_NOBODY     65534
 
 static const char *const role_names[_PEER_ROLE_MAX] = {
         [PEER_PERSON] = "person",
@@ -78,4 +80,19 @@ int peer_identify(int fd, bool system_instance, Peer *ret) {
                 ret->role = PEER_OWNER;
 
         return ret->role == PEER_PERSON ? -EACCES : 0;
+}
+
+bool peer_is_hidden(const Peer *p) {
+        _cleanup_close_ int fd = -EBADF;
+        char map[256];
+        ssize_t n;
+
+        if (p->uid != UID_NOBODY)
+                return false;
+        fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, map, sizeof(map) - 1);
+        if (n < 0)
+                return false;
+        map[n] = '\0';
+        return !strstr(map, "4294967295"); /* there, all accounts are what they are */
 }

@@ -27,6 +27,8 @@ typedef struct Peer {
 
 /* -EACCES: a stranger; close the connection. `system_instance` tells which rule holds. */
 int peer_identify(int fd, bool system_instance, Peer *ret);
+/* It has an account that we are not shown, behind the PrivateUsers= of our unit. */
+bool peer_is_hidden(const Peer *p);
 const char *peer_role_name(PeerRole role); /* "provider"; "owner"; "person" */
 static inline bool peer_role_is_service(PeerRole role) {
         return role >= PEER_STORE;

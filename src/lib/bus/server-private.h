@@ -20,6 +20,7 @@ struct BusServer {
         sd_event *event;
         char *name;
         const BusObject *objects;
+        PeerRole expected; /* PEER_PERSON: nobody in particular */
         bool system_instance;
         void *userdata;
         sd_event_source *listener, *exit;

@@ -30,6 +30,10 @@ int bus_server_listen(BusServer *s, int fd); /* a listening AF_UNIX socket, whic
  * sockets go on. */
 int bus_server_join(BusServer *s, bool system_bus);
 
+/* For a unit with PrivateUsers=, to which most accounts are nobody: whom the mode of its socket
+ * lets in. */
+void bus_server_expect(BusServer *s, PeerRole role);
+
 /* Called when a private connection has ended, before its sd_bus is gone. */
 void bus_server_on_gone(BusServer *s, void (*gone)(sd_bus *bus, void *userdata), void *userdata);
 size_t bus_server_n_private(const BusServer *s);

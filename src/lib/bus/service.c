@@ -205,6 +205,7 @@ static int service_start(Service *s) {
                 return r;
         bus_server_set_userdata(s->server, s->object);
         bus_server_on_gone(s->server, service_on_gone, s);
+        bus_server_expect(s->server, s->class->expected);
         r = service_listen(s);
         if (r < 0)
                 return r;

@@ -19,6 +19,7 @@ typedef struct ServiceClass {
         const char *bus_name;     /* also its public interface */
         const BusObject *objects; /* handlers get what start() returned */
         bool never_on_bus;        /* private only */
+        PeerRole expected;        /* for a unit with PrivateUsers=: see bus_server_expect() */
         bool no_files; /* no settings, no paths: service_config() and service_paths() are NULL */
 
         /* Makes the object; READY=1 follows, so nothing here waits for the network or another
