@@ -6,6 +6,7 @@
 #include "basic/json.h"
 #include "basic/secp.h"
 #include "basic/text.h"
+#include "market/zap.h"
 #include "money/bolt11.h"
 #include "nostr/bip39.h"
 #include "nostr/event.h"
@@ -272,6 +273,25 @@ static int verb_thread(const char *const *a, Buffer *b, const char **reterr) {
         return thread_read(e, &t) ? buffer_addf(b, "%s %s", t.root, t.parent) : 0;
 }
 
+/* receipt, recipient: sender, event, msat, hash, whether the preimage was shown, and the comment.
+ */
+static int verb_zap(const char *const *a, Buffer *b, const char **reterr) {
+        _cleanup_(event_unrefp) Event *e = NULL;
+        _cleanup_zap_read_ Zap z = { 0 };
+        uint8_t recipient[32];
+        int r;
+
+        r = hex_decode(a[1], recipient, sizeof(recipient));
+        if (r >= 0)
+                r = event_parse(a[0], strlen(a[0]), &e, reterr);
+        if (r >= 0)
+                r = zap_read(e, &(ZapFor){ .recipient = recipient, .network = NETWORK_REGTEST }, &z,
+                                reterr);
+        return r < 0 ? r
+                     : buffer_addf(b, "%s %s %lld %s %d %s", z.sender, *z.event ? z.event : "-",
+                                       (long long) z.msat, z.hash, z.proven, z.comment);
+}
+
 static int verb_difficulty(const char *const *a, Buffer *b, _unused_ const char **reterr) {
         uint8_t id[32];
         int r;
@@ -361,6 +381,7 @@ static const struct {
         { "unwrap", 2, verb_unwrap },
         { "reply", 3, verb_reply },
         { "thread", 1, verb_thread },
+        { "zap", 2, verb_zap },
         { "difficulty", 1, verb_difficulty },
         { "mine", 1, verb_mine },
         { "bolt11", 1, verb_bolt11 },
