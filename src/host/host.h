@@ -22,6 +22,7 @@ typedef struct Host {
         size_t n_questions;
         struct Asked *asked; /* calls about agents that are answered later */
         size_t n_asked;
+        struct Hands *hands; /* what agents act with: hands.h */
         bool online;
 } Host;
 

@@ -324,6 +324,11 @@ PolicyVerdict policy_decide(const PolicyFacts *f, const Action *a, PolicyMoney *
                 return POLICY_REFUSE;
         }
         if (!f->approved && is_up_to_the_owner(f, a, ret_money)) {
+                if (f->n_waiting >= POLICY_WAITING_MAX) {
+                        (void) refuse(reterr, "%zu actions wait for its owner already",
+                                        f->n_waiting);
+                        return POLICY_REFUSE;
+                }
                 (void) refuse(reterr, "its owner has to approve it");
                 return POLICY_WAIT;
         }

@@ -5,8 +5,9 @@
 #include "mind/action.h"
 #include "settings.h"
 
-#define POLICY_OPEN_MAX   64  /* actions of one agent that are not over yet */
-#define POLICY_REASON_MAX 160 /* bytes, with the NUL */
+#define POLICY_OPEN_MAX    64  /* actions of one agent that are not over yet */
+#define POLICY_WAITING_MAX 64  /* of one agent that wait for its owner */
+#define POLICY_REASON_MAX  160 /* bytes, with the NUL */
 
 typedef enum PolicyVerdict {
         POLICY_GO,
@@ -33,7 +34,7 @@ typedef struct PolicyFacts {
         int64_t free_msat;  /* what the account can spend; -1: not known */
         int64_t spent_msat; /* in this tick: thoughts, and the actions before this one */
         uint32_t done[_ACTION_TYPE_MAX]; /* within 24 hours, and the actions before this one */
-        size_t n_open;
+        size_t n_open, n_waiting;
 } PolicyFacts;
 
 /* What it costs at most without the fee, and who gets it. */

@@ -148,8 +148,10 @@ static const ConfigItem items[] = {
         { "log", "max_size", &config_size,  AT(log.max_size), "\"10M\"",  INT64_C(4096), INT64_C(1) << 40,
           N_("How large pylon.log grows before it is moved to pylon.log.1.") },
 
-        { "host", "auto_start_agents", &config_boolean, AT(host.auto_start_agents), "true", 0, 0,
+        { "host", "auto_start_agents", &config_boolean, AT(host.auto_start_agents), "true",   0, 0,
           N_("Whether agents become active when host mode starts.") },
+        { "host", "approval_timeout",  &config_span,    AT(host.approval_timeout),  "\"24h\"", MIN_, 30 * 24 * HOUR,
+          N_("How long an action waits for its agent's owner; without an answer it is not done.") },
 
         { "pay", "invoice_expiry", &config_span,    AT(pay.invoice_expiry), "\"10min\"", 10 * SEC, 24 * HOUR,
           N_("How long a customer has to pay an invoice.") },

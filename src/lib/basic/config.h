@@ -150,6 +150,7 @@ typedef struct Config {
         } log;
         struct {
                 bool auto_start_agents;
+                usec_t approval_timeout; /* then it is denied */
         } host;
 } Config;
 
