@@ -4,8 +4,7 @@
 
 #include "basic/log.h"
 #include "deed.h"
-#include "money/bolt11.h"
-#include "nostr/nip57.h"
+#include "market/zap.h"
 
 #define RECEIPT_USEC (20 * SEC)
 
@@ -20,33 +19,28 @@ static int on_no_receipt(_unused_ sd_event_source *s, _unused_ uint64_t usec, vo
         return 0;
 }
 
-/* It is about this payment: our request byte for byte, the invoice we paid. */
-static int check(const Deed *d, const Event *receipt, const char **reterr) {
-        _cleanup_zap_receipt_ ZapReceipt z = { 0 };
-        _cleanup_bolt11_ Bolt11 b = { 0 };
-        uint8_t server[32], recipient[32];
-        char hash[HEX32_MAX];
-        const ZapExpected expected = {
-                .server = server,
+/* It is about this payment: of the server that was asked, for our request and the invoice we paid.
+ */
+static int check(const Deed *d, Event *receipt, const char **reterr) {
+        _cleanup_zap_read_ Zap z = { 0 };
+        uint8_t recipient[32];
+        const ZapFor whom = {
                 .recipient = recipient,
-                .event_hex = event_tag_value(d->events[0], "e"),
                 .lnurl = event_tag_value(d->events[0], "lnurl"),
+                .network = service_config(d->hands->host->service)->network,
         };
         int r;
 
-        *reterr = "its server is not known";
-        r = hex_decode(d->server, server, sizeof(server));
+        *reterr = "nobody has such a key";
+        r = hex_decode(d->money.payee, recipient, sizeof(recipient));
         if (r >= 0)
-                r = hex_decode(d->money.payee, recipient, sizeof(recipient));
-        if (r >= 0)
-                r = zap_receipt_parse(receipt, &expected, &z, reterr);
-        if (r >= 0)
-                r = bolt11_decode(z.bolt11, &b, reterr);
+                r = zap_read(receipt, &whom, &z, reterr);
         if (r < 0)
                 return r;
-        hex_encode(b.payment_hash, sizeof(b.payment_hash), hash);
         *reterr = "it is about another payment";
-        return streq(event_id_hex(z.request), event_id_hex(d->events[0])) && streq(hash, d->hash)
+        return streq(z.server, d->server) && streq(z.hash, d->hash) &&
+                                               streq(event_id_hex(z.inside.request),
+                                                               event_id_hex(d->events[0]))
                                ? 0
                                : -EBADMSG;
 }

@@ -86,8 +86,11 @@ static int add_mind(Buffer *b, const AgentSettings *s) {
         if (r >= 0)
                 r = add_string(b, "model", s->model);
         if (r >= 0)
-                r = buffer_addf(b, ",\"context_tokens\":%u,\"max_tokens\":%u,", s->context_tokens,
-                                s->max_tokens);
+                r = buffer_addf(b,
+                                ",\"context_tokens\":%u,\"max_tokens\":%u,\"timeout_s\":%" PRIu64
+                                ",",
+                                s->context_tokens, s->max_tokens,
+                                MAX(s->tick_timeout / SEC, UINT64_C(1)));
         if (r >= 0)
                 r = add_strings(b, "exec", s->exec);
         return r < 0 ? r : buffer_add_string(b, "},");
