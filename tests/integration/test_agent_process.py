@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from parts import BUILD, wait_for
+from parts import BUILD, ROOT, wait_for
 from store_wire import Refused, Wire
 
 SERVICE = "com.openagents.Pylon1.Agent.Service"
@@ -240,3 +240,18 @@ def test_a_tick_by_hand_prints_what_would_be_answered():
         assert done.returncode == 1 and done.stderr.startswith("pylon-agent: ")
     assert by_hand(context(), name="../x").returncode == 2
     assert subprocess.run([AGENT], capture_output=True, check=False).returncode == 2
+
+
+def test_the_minds_of_the_man_page_work(tmp_path):
+    blocks = (ROOT / "man/pylon-agent.8.scd").read_text().split("```")[1::2]
+    scripts = [block.strip() for block in blocks if block.startswith("\n#!")]
+    assert len(scripts) == 2
+    said = []
+    for i, text in enumerate(scripts):
+        program = tmp_path / f"mind{i}"
+        program.write_text(text + "\n")
+        program.chmod(0o755)
+        done = by_hand(context(mind={"type": "exec", "exec": [str(program)]}, allowed=["post", "schedule", "dm"]))
+        assert done.returncode == 0, done.stderr
+        said.append([a["type"] for a in json.loads(done.stdout)["actions"]])
+    assert said == [["post", "schedule"], ["dm"]]

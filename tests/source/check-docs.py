@@ -70,6 +70,17 @@ def agent_settings_problems():
             yield f"{page_name}: *{key}* is no setting of {table}"
 
 
+def action_problems():
+    """What an agent may do."""
+    page = read("man/pylon-agent.8.scd") or ""
+    names = [n for path, _ in c_files("src/lib/mind") for n in re.findall(r'^\s*\.name = "(\w+)",$', path.read_text(), re.M)]
+    if not names:
+        yield "src/lib/mind: no action was recognised"
+    for name in names:
+        if not re.search(rf"^\*{re.escape(name)}\* \{{", page.replace("\\_", "_"), re.M):
+            yield f"man/pylon-agent.8.scd: *{name}* has no paragraph"
+
+
 def catalog_problems():
     ids = {value: name for name, value in LOG_ID.findall(read("src/lib/basic/log-id.h"))}
     catalog = read("units/pylon.catalog")
@@ -110,7 +121,7 @@ def po_problems():
 
 
 def problems():
-    for check in (verb_problems, config_problems, agent_settings_problems, catalog_problems, page_problems, po_problems):
+    for check in (verb_problems, config_problems, agent_settings_problems, action_problems, catalog_problems, page_problems, po_problems):
         yield from check()
 
 
