@@ -760,6 +760,7 @@ int main(int argc, char *argv[]) {
         n_bad += torture_all(torture_books_cases, only, &number);
         n_bad += torture_all(torture_bus_cases, only, &number);
         n_bad += torture_all(torture_http_cases, only, &number);
+        n_bad += torture_all(torture_mind_cases, only, &number);
         (void) printf("1..%u\n", number);
 
         event_unref(request_event);

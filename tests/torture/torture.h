@@ -11,7 +11,8 @@ typedef struct TortureCase {
 } TortureCase;
 
 /* They end with an empty one. */
-extern const TortureCase torture_books_cases[], torture_bus_cases[], torture_http_cases[];
+extern const TortureCase torture_books_cases[], torture_bus_cases[], torture_http_cases[],
+                torture_mind_cases[];
 
 /* What a case says where the outcome is wrong. */
 #define TORTURE_WRONG (-EILSEQ)
