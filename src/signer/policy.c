@@ -32,6 +32,7 @@ static const struct {
         { PEER_HOST,     "agent:*",  SIGN,    NIP42_AUTH + 1, UINT16_MAX     },
         { PEER_HOST,     "agent:*",  ENCRYPT, 0,              0              },
         { PEER_HOST,     "agent:*",  WRAP,    14,             14             }, /* NIP-17 */
+        { PEER_HOST,     "agent:*",  MANAGE,  0,              0              }, /* of new agents */
 
         { PEER_WALLET,   "wallet",   SIGN,    9734,           9734           }, /* zap requests */
         { PEER_WALLET,   "wallet",   SIGN,    13194,          13194          }, /* NIP-47: what it can */
@@ -48,19 +49,16 @@ static bool key_fits(const char *key, const char *pattern) {
         return streq(key, pattern);
 }
 
-bool policy_may_manage(PeerRole role) {
-        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
-                if (rules[i].role == role && rules[i].act == MANAGE)
-                        return true;
-        return false;
-}
-
 static bool may(PeerRole role, const char *key, Act act, uint16_t kind) {
         for (size_t i = 0; i < ELEMENTSOF(rules); i++)
                 if (rules[i].role == role && rules[i].act == act && key_fits(key, rules[i].key) &&
                                 kind >= rules[i].first_kind && kind <= rules[i].last_kind)
                         return true;
         return false;
+}
+
+bool policy_may_manage(PeerRole role, const char *key) {
+        return may(role, key, MANAGE, 0);
 }
 
 bool policy_may_export(PeerRole role, const char *key) {

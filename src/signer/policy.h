@@ -5,7 +5,7 @@
  * is an agent's own seed. */
 #include "bus/peer.h"
 
-bool policy_may_manage(PeerRole role);                  /* make, import, list */
+bool policy_may_manage(PeerRole role, const char *key); /* make, import, list */
 bool policy_may_export(PeerRole role, const char *key); /* the words, encrypted */
 bool policy_may_use(PeerRole role, const char *key);    /* anything at all */
 bool policy_may_sign(PeerRole role, const char *key, uint16_t kind);

@@ -272,7 +272,7 @@ static int method_keys(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         PeerRole role = caller(s, m);
         int r;
 
-        if (!policy_may_manage(role))
+        if (!policy_may_manage(role, "*"))
                 return refuse(error, role);
         r = keyring_list(s->keyring, &names);
         if (r < 0)
@@ -348,7 +348,7 @@ static int method_generate(sd_bus_message *m, void *userdata, sd_bus_error *erro
         r = sd_bus_message_read(m, "subh", &name, &n_words, &replace, &fd);
         if (r < 0)
                 return r;
-        if (!policy_may_manage(role))
+        if (!policy_may_manage(role, name) || (replace && role != PEER_OWNER))
                 return refuse(error, role);
         r = keyring_may_store(s->keyring, name, replace, &reason);
         if (r < 0)
@@ -458,7 +458,7 @@ static int method_import(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = sd_bus_message_read(m, "sbh", &name, &replace, &fd);
         if (r < 0)
                 return r;
-        if (!policy_may_manage(role))
+        if (!policy_may_manage(role, name) || (replace && role != PEER_OWNER))
                 return refuse(error, role);
         r = keyring_may_store(s->keyring, name, replace, &reason);
         if (r < 0)

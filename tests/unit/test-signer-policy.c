@@ -48,9 +48,13 @@ static void messages_are_wrapped_for_agents_alone(_unused_ void **state) {
         }
 }
 
-static void the_owner_manages_and_nobody_else_does(_unused_ void **state) {
-        for (PeerRole role = 0; role < _PEER_ROLE_MAX; role++)
-                assert_int_equal(policy_may_manage(role), role == PEER_OWNER);
+static void the_owner_manages_and_the_host_the_keys_of_agents(_unused_ void **state) {
+        for (PeerRole role = 0; role < _PEER_ROLE_MAX; role++) {
+                assert_int_equal(policy_may_manage(role, "*"), role == PEER_OWNER);
+                assert_int_equal(policy_may_manage(role, "provider"), role == PEER_OWNER);
+                assert_int_equal(policy_may_manage(role, "agent:ada"),
+                                role == PEER_OWNER || role == PEER_HOST);
+        }
         assert_true(policy_may_use(PEER_OWNER, "provider"));
         for (unsigned kind = 0; kind <= UINT16_MAX; kind++)
                 assert_false(policy_may_sign(PEER_OWNER, "provider", (uint16_t) kind));
@@ -96,7 +100,7 @@ int main(void) {
                 cmocka_unit_test(the_relay_only_logs_in_with_any_key),
                 cmocka_unit_test(the_host_buys_and_speaks_for_agents),
                 cmocka_unit_test(messages_are_wrapped_for_agents_alone),
-                cmocka_unit_test(the_owner_manages_and_nobody_else_does),
+                cmocka_unit_test(the_owner_manages_and_the_host_the_keys_of_agents),
                 cmocka_unit_test(words_are_exported_for_the_owner_and_of_agents_only),
                 cmocka_unit_test(the_wallet_answers_with_its_own_key),
                 cmocka_unit_test(everybody_else_may_nothing),
