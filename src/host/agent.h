@@ -55,6 +55,9 @@ typedef struct HostAgent {
         struct AgentWork *work; /* of host-core: timer, calls, counters */
 } HostAgent;
 
+/* The store, for those who read or change what is an agent's. */
+struct AgentsClient *host_agents_client(Host *h);
+
 /* By its name, npub or public key in hex. */
 HostAgent *host_agent_find(Host *h, const char *name_or_npub_or_hex);
 /* In the order of their names. Start with NULL; NULL is the end. */

@@ -20,7 +20,8 @@ typedef struct Host {
         sd_event_source *retry;  /* the store did not answer; it is asked again */
         Question *questions;     /* for the end of purchases that only the store knows */
         size_t n_questions;
-        struct Asked *asked; /* calls about agents that are answered later */
+        struct Agents *agents; /* agents.h */
+        struct Asked *asked;   /* calls about agents that are answered later */
         size_t n_asked;
         struct Hands *hands; /* what agents act with: hands.h */
         bool online;

@@ -1,6 +1,7 @@
 /* pylon-host: buys for the owner of this machine; its agents come later. */
 #include <stdio.h>
 
+#include "agents.h"
 #include "basic/crypt.h"
 #include "basic/log.h"
 #include "bus/names.h"
@@ -16,6 +17,12 @@ static int start(Service *s, void **ret) {
                                 strerror(-r));
         *ret = h;
         return 0;
+}
+
+static int reload(void *object, _unused_ const Config *old) {
+        Host *h = object;
+
+        return agents_reload(h->agents);
 }
 
 static bool busy(void *object) {
@@ -41,6 +48,7 @@ int main(int argc, char *argv[]) {
                 .bus_name = BUS_HOST,
                 .objects = host_objects,
                 .start = start,
+                .reload = reload,
                 .busy = busy,
                 .free = stop,
         };

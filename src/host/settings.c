@@ -36,7 +36,7 @@ static const ConfigItem items[] = {
         { "profile", "lud16",        &config_text,    AT(lud16),        "\"\"",        0, 256,
           N_("The lightning address at which it is paid, for its profile.") },
         { "profile", "zap_key",      &agent_key,      AT(zap_key),      "\"\"",        0, 64,
-          N_("The key with which that address's server signs receipts of zaps; \"\": none are believed.") },
+          N_("The key with which receipts of its zaps are signed; \"\": that of the address's server.") },
         { "profile", "autonomy",     &agent_autonomy, AT(autonomy),     "\"bounded\"", 0, 0,
           N_("How much it does without asking: supervised, bounded or full.") },
         { "profile", "capabilities", &agent_texts,    AT(capabilities), "[]",          0, 32,

@@ -35,7 +35,7 @@ typedef struct AgentSettings {
         int64_t created_at;
 
         char *display_name, *about, *picture, *lud16, *version; /* [profile] */
-        char *zap_key; /* who signs the receipts of lud16's zaps, hex or npub; "": none count */
+        char *zap_key; /* who signs the receipts of its zaps, hex; "": the server of lud16 */
         AgentAutonomy autonomy;
         char **capabilities;
         bool nip_sa;
@@ -95,8 +95,3 @@ typedef struct AgentEdit {
         const char *key, *value;
 } AgentEdit;
 int agent_settings_edit(AgentSettings *s, const AgentEdit *edit, char **reterr);
-
-bool agent_name_is_valid(const char *name);
-/* A name that is one, from what people called it: lowercase, the rest as "-". -EINVAL: nothing is
- * left. */
-int agent_name_from(const char *text, char ret[static AGENT_NAME_LENGTH_MAX + 1]);

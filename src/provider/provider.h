@@ -2,9 +2,9 @@
 /* Provider: takes requests while it is online, and owns the jobs. */
 #include "announce.h"
 #include "backend.h"
+#include "client/inbox.h"
 #include "estimate.h"
 #include "feedback.h"
-#include "inbox.h"
 #include "job.h"
 #include "outreach.h"
 #include "pricing.h"

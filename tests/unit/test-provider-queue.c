@@ -1,7 +1,7 @@
 /* provider/queue and inbox: turns, and what may be acknowledged. */
 #include "tests/unit/unit.h"
 
-#include "inbox.h"
+#include "client/inbox.h"
 #include "queue.h"
 
 static void who_comes_first_is_served_first(_unused_ void **state) {

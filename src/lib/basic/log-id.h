@@ -28,4 +28,10 @@
 #define LOG_ID_PAYMENT_UNKNOWN "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a75"
 #define LOG_ID_PAYMENT_RESOLVED "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a76"
 #define LOG_ID_GRANT_CHANGED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a77"
+#define LOG_ID_AGENT_SPAWNED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a90"
+#define LOG_ID_AGENT_DELETED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a91"
+#define LOG_ID_AGENT_CHANGED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a92"
+#define LOG_ID_AGENT_DAMAGED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a93"
+#define LOG_ID_AGENT_MNEMONIC  "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a94"
+#define LOG_ID_AGENT_STORM     "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a95"
 /* clang-format on */

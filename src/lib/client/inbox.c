@@ -1,4 +1,4 @@
-#include "inbox.h"
+#include "client/inbox.h"
 
 static InboxEntry *entry(Inbox *i, size_t n) {
         return &i->entries[(i->first + n) % INBOX_MAX];
