@@ -156,7 +156,7 @@ def test_a_grant_that_is_used_up_ends_it_at_once(world):
     pylon, agent, host = world(limits={"total_msat": PRICE + 1000})
     assert host.ask(think(1))["error"] == 0
     refused = host.ask(think(2))
-    assert refused["error"] == -122 and "limit" in refused["reason"]
+    assert refused["error"] == -122 and "grant" in refused["reason"]
     assert agent.spent() == PRICE
     assert [row[1] for row in purchases(pylon)] == ["received", "failed"]
 
