@@ -121,7 +121,7 @@ static void on_priced(sd_bus_message *m, int error, const char *name, const char
         }
         if (error < 0)
                 s = flow_fail(&l->flow, error_of(error, name), reason);
-        else if (l->price_msat > l->max_msat)
+        else if (l->max_msat >= 0 && l->price_msat > l->max_msat)
                 s = flow_fail(&l->flow, -EDQUOT, "it costs more than a thought may");
         else if (l->price_msat == 0)
                 s = flow_go(LOCAL_ASKING);
@@ -456,7 +456,7 @@ int local_start(Think *t, const ThinkOrder *o, const Message *messages, size_t n
         };
         buffer_init(&l->line, LINE_SIZE_MAX);
         buffer_init(&l->answer, THOUGHT_TEXT_MAX);
-        l->deadline = now_usec(l) + o->timeout;
+        l->deadline = now_usec(l) + MIN(o->timeout, HOUR);
         r = local_take(l, o, messages, n);
         if (r >= 0)
                 r = flow_start(&l->flow, &local_table, t->thinker->event, LOCAL_PRICING);

@@ -132,7 +132,7 @@ static int market_start(Think *t, const ThinkOrder *o, const Message *messages, 
                 .model = o->model ?: "",
                 .max_msat = o->max_msat,
                 .fee_max_msat = fee_max(t->thinker->config, o->max_msat),
-                .timeout = o->timeout,
+                .timeout = MIN(o->timeout, TIMEOUT_MAX),
                 .encrypt = o->encrypt,
         };
         int r;
@@ -169,8 +169,8 @@ static bool is_thought(const Thinker *th, const char *id) {
 
 static int check_order(const Thinker *th, const ThinkOrder *o) {
         if (isempty(o->id) || strlen(o->id) > THINK_ID_MAX || isempty(o->key) ||
-                        isempty(o->account) || !o->messages || o->max_msat < 0 || o->timeout == 0 ||
-                        o->timeout > TIMEOUT_MAX || !bus_text_is_fit(o->model ?: ""))
+                        isempty(o->account) || !o->messages || o->max_msat < -1 ||
+                        o->timeout == 0 || !bus_text_is_fit(o->model ?: ""))
                 return -EINVAL;
         if (o->mind != MIND_NIP90 && o->mind != MIND_LOCAL)
                 return -EINVAL;

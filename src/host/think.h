@@ -24,12 +24,12 @@ typedef struct ThinkOrder {
         const char *id;  /* "agent:NAME/TICK/N": durable; the same id is the same thought */
         const char *key; /* of the signer; all three are agent:NAME */
         const char *account, *grant;
-        MindType mind;                /* MIND_NIP90 or MIND_LOCAL */
-        const char *model;            /* "": whatever the provider takes */
-        const char *messages;         /* JSON: [{"role":"system","content":"…"},…] */
-        uint32_t max_tokens;          /* 0: not said */
-        int64_t max_msat;             /* for all of it, whatever has to be tried */
-        usec_t timeout;               /* for all of it */
+        MindType mind;        /* MIND_NIP90 or MIND_LOCAL */
+        const char *model;    /* "": whatever the provider takes */
+        const char *messages; /* JSON: [{"role":"system","content":"…"},…] */
+        uint32_t max_tokens;  /* 0: not said */
+        int64_t max_msat;     /* for all of it, whatever has to be tried; -1: as the grant has it */
+        usec_t timeout;       /* for all of it; an hour at most */
         const char *const *providers; /* hex or npub, ends with NULL; NULL or none: the market */
         bool encrypt;                 /* where the provider can */
 } ThinkOrder;

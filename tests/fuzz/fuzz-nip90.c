@@ -1,6 +1,7 @@
 /* Jobs: requests, answers, the work in them, and the tags that came encrypted (after the first
  * NUL). */
 #include "nostr/nip90.h"
+#include "nostr/tag-list.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,7 +36,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
 
         ask(e, nul ? nul + 1 : NULL, nul ? size - n - 1 : 0);
-        if (job_answer_parse(e, &a, &reason) >= 0)
+        if (job_answer_parse(e, &a, &reason) >= 0) {
+                _cleanup_(tag_list_freep) TagList *tags = NULL;
+                _cleanup_free_ char *inner = nul ? strndup(nul + 1, size - n - 1) : NULL;
+
                 (void) job_answer_check(e, e, a.customer, &reason);
+                if (inner && job_answer_open(&a, inner, strlen(inner), &tags) >= 0 &&
+                                (a.amount_msat < -1 || strlen(a.content) != a.content_size))
+                        abort();
+        }
         return 0;
 }

@@ -59,6 +59,8 @@ class Host:
         return self.answer(seconds)
 
     def kill(self):
+        if self.process.stdout.closed:
+            return
         self.process.kill()
         self.process.wait()
         self.reader.join()
@@ -301,6 +303,23 @@ def test_who_was_paid_and_died_is_waited_for_and_then_left(world, relay):
     thought = host.answer()
     assert (thought["error"], thought["text"], thought["cost"]) == (0, "Paris.", 9000 + PRICE)
     assert agent.spent() == 9000 + PRICE
+
+
+def test_what_was_bought_and_let_go_goes_on_in_the_host_and_is_found(world, relay):
+    pylon, agent, host = world()
+    rival = Rival(relay, agent)
+    host.order(think(1))
+    rival.ask(9000)
+    wait_for(lambda: [row for row in purchases(pylon) if row[1] == "paid"], 20, "it is paid")
+    host.kill()
+    agent.purse.close()
+    pylon.stop()
+    pylon.start("--mode", "host")
+    rival.say(6050, [], "after all")
+    wait_for(lambda: [row for row in purchases(pylon) if row[1] == "received"], 20, "it is received")
+    thought = world.again(pylon).ask(think(1))
+    assert (thought["error"], thought["text"], thought["cost"]) == (0, "after all", 9000)
+    assert agent.spent() == 9000 and len(purchases(pylon)) == 1
 
 
 def test_all_that_is_tried_stays_within_the_limit(world, relay):

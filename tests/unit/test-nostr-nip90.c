@@ -3,6 +3,7 @@
 
 #include "basic/json.h"
 #include "nostr/nip90.h"
+#include "nostr/tag-list.h"
 
 static const uint8_t zeros[32];
 
@@ -332,6 +333,84 @@ static void an_order_is_a_request(_unused_ void **state) {
         assert_true(job_request_is_for(r, HEX));
 }
 
+static void an_encrypted_order_has_its_words_in_the_text_alone(_unused_ void **state) {
+        static const char *const params[] = { "model", "a \"b\"", "max_tokens", "9" };
+        const JobOrder o = {
+                .kind = 5050,
+                .input = "the secret\n",
+                .input_type = "text",
+                .params = params,
+                .n_params = 2,
+                .provider = HEX,
+                .bid_msat = -1,
+                .encrypted = true,
+        };
+        _cleanup_(draft_freep) Draft *d = NULL;
+        _cleanup_(event_unrefp) Event *e = NULL;
+        _cleanup_(job_request_freep) JobRequest *r = NULL;
+        _cleanup_free_ char *text = NULL;
+        const char *reason;
+
+        assert_int_equal(job_order_sealed_text(&o, &text), 0);
+        assert_string_equal(text, "[[\"i\",\"the secret\\n\",\"text\"],[\"param\",\"model\","
+                                  "\"a \\\"b\\\"\"],[\"param\",\"max_tokens\",\"9\"]]");
+        assert_int_equal(job_order_draft(&o, 1000, &d), 0);
+        assert_int_equal(draft_content(d, "cipher", 6), 0);
+        e = sign_as(d, 5);
+        assert_null(strstr(event_json(e, NULL), "secret"));
+        assert_null(strstr(event_json(e, NULL), "model"));
+        r = request_of(e);
+        assert_true(r->encrypted);
+        assert_int_equal(job_request_open(r, text, strlen(text), &reason), 0);
+        assert_string_equal(r->inputs[0].data, "the secret\n");
+        assert_string_equal(job_request_param(r, "model"), "a \"b\"");
+}
+
+/* As ours writes it, as nostrdvm does (all of it inside), and as nobody should. */
+static void encrypted_feedback_is_read(_unused_ void **state) {
+        static const struct {
+                const char *tags, *plaintext;
+                JobStatus status;
+                int64_t msat;
+                const char *text, *content;
+        } rows[] = {
+                { "[\"status\",\"processing\"]", "[[\"status\",\"processing\",\"soon\"]]",
+                                JOB_STATUS_PROCESSING, -1, "soon", "" },
+                { "[\"x\",\"y\"]",
+                                "[[\"status\",\"payment-required\"],[\"amount\",\"21000\",\"lnbc1\"],"
+                                "[\"content\",\"so far\"]]",
+                                JOB_STATUS_PAYMENT_REQUIRED, 21000, "", "so far" },
+                { "[\"status\",\"partial\"]", "half a sente", JOB_STATUS_PARTIAL, -1, "",
+                                "half a sente" },
+                { "[\"status\",\"error\"]", "[[\"status\"],[\"amount\",\"-1\"],[\"content\"]]",
+                                JOB_STATUS_ERROR, -1, "", "" },
+                { "[\"status\",\"error\"]", "[[[\"status\",\"success\"]]]", JOB_STATUS_ERROR, -1,
+                                "", "[[[\"status\",\"success\"]]]" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(event_unrefp) Event *e = NULL;
+                _cleanup_(tag_list_freep) TagList *tags = NULL;
+                _cleanup_buffer_ Buffer b = { .max = 4096 };
+                const char *reason;
+                JobAnswer a;
+
+                assert_int_equal(buffer_addf(&b, "[\"e\",\"" HEX "\"],[\"encrypted\"],%s",
+                                                 rows[i].tags),
+                                0);
+                e = make_event(7000, b.data, "cipher");
+                assert_int_equal(job_answer_parse(e, &a, &reason), 0);
+                assert_true(a.feedback && a.encrypted);
+                assert_int_equal(job_answer_open(&a, rows[i].plaintext, strlen(rows[i].plaintext),
+                                                 &tags),
+                                0);
+                assert_int_equal(a.status, rows[i].status);
+                assert_int_equal(a.amount_msat, rows[i].msat);
+                assert_string_equal(a.text, rows[i].text);
+                assert_string_equal(a.content, rows[i].content);
+        }
+}
+
 static void answers_say_what_they_are_and_when_they_may_be_forgotten(_unused_ void **state) {
         _cleanup_(event_unrefp) Event *e = make_event(5050, "[\"i\",\"Hi\",\"text\"]", "");
         _cleanup_(job_request_freep) JobRequest *r = request_of(e);
@@ -467,6 +546,8 @@ int main(void) {
                 cmocka_unit_test(other_kinds_ask_for_no_work),
                 cmocka_unit_test(work_to_be_proved_is_an_event_and_a_number_of_bits),
                 cmocka_unit_test(an_order_is_a_request),
+                cmocka_unit_test(an_encrypted_order_has_its_words_in_the_text_alone),
+                cmocka_unit_test(encrypted_feedback_is_read),
                 cmocka_unit_test(answers_say_what_they_are_and_when_they_may_be_forgotten),
                 cmocka_unit_test(encrypted_words_are_tags),
                 cmocka_unit_test(a_large_answer_leaves_out_what_the_customer_knows),
