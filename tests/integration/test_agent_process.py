@@ -113,7 +113,7 @@ def test_a_connection_starts_it_and_it_leaves_with_it(running, tmp_path):
         assert what == "think" and [m["role"] for m in question["messages"]] == ["system", "user"]
         assert question["max_tokens"] == 100 and question["model"] == "m"
         assert "| hi" in question["messages"][1]["content"]
-        assert len(running.pids("agent")) == 1
+        assert pss(running.pid("agent")) < 5000
         what, done = wire.answer('Sure: {"actions":[{"type":"post","text":"hello"},{"type":"zap","to":"o1","sats":1}]}')
         assert what == "done" and done["actions"] == [{"type": "post", "text": "hello"}]
         assert [r["reason"] for r in done["refused"]] == ["this agent is not allowed to do so"]
@@ -198,11 +198,12 @@ def test_an_agent_that_was_killed_serves_the_next_connection(running, tmp_path):
     wait_for(lambda: not running.pids("agent"), 10, "the agent's process is gone")
 
 
-def test_a_thousand_agents_cost_little_while_they_sleep(pylon):
-    def pss(pid):
-        lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
+def pss(pid):
+    lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
 
+
+def test_a_thousand_agents_cost_little_while_they_sleep(pylon):
     pylon.start("--mode", "provider")
     before = pss(pylon.pid("supervisor"))
     for i in range(1000):

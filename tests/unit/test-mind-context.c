@@ -94,6 +94,8 @@ static void there_is_a_limit_to_everything(_unused_ void **state) {
         _cleanup_free_ char *goals = repeated(goal, GOALS_MAX + 1);
         _cleanup_free_ char *memories = repeated(goal, CONTEXT_MEMORIES_MAX + 1);
         _cleanup_free_ char *observations = repeated(seen, OBSERVATIONS_MAX + 1);
+        _cleanup_free_ char *peers =
+                        repeated("{\"name\":\"\",\"npub\":\"\"}", CONTEXT_PEERS_MAX + 1);
         _cleanup_free_ char *ticks = repeated(tick, CONTEXT_TICKS_MAX + 1);
         _cleanup_free_ char *deeds = repeated(deed, ACTIONS_MAX + 2), *many = NULL;
         _cleanup_free_ char *words = repeated("\"/x\"", CONTEXT_EXEC_MAX + 1), *exec = NULL;
@@ -107,6 +109,7 @@ static void there_is_a_limit_to_everything(_unused_ void **state) {
                         "there are too many");
         expect_wrong_world(&(World){ .last = ticks }, "last", "there are too many");
         expect_wrong_world(&(World){ .last = many }, "last", "a tick in it has too many actions");
+        expect_wrong_world(&(World){ .peers = peers }, "peers", "there are too many");
         expect_wrong_world(&(World){ .mind = exec }, "exec", "there are too many");
         assert_non_null(huge);
         memset(huge, ' ', CONTEXT_SIZE_MAX + 1);

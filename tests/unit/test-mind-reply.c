@@ -9,10 +9,12 @@
         "\"x\"},{\"id\":\"" EVENT_HEX "\",\"what\":\"dm\",\"author\":\"" ALICE_HEX                \
         "\",\"text\":\"hi\"}"
 
+#define PEERS "{\"name\":\"bob\",\"npub\":\"" ALICE_NPUB "\"},{\"name\":\"o1\",\"npub\":\"x\"}"
+
 static char *read_answer(const char *answer, size_t size, const char *allowed) {
         _cleanup_reply_ Reply reply = { 0 };
         _cleanup_buffer_ Buffer b = { .max = REPLY_SIZE_MAX };
-        World w = { .observations = OBSERVED, .allowed = allowed };
+        World w = { .observations = OBSERVED, .peers = PEERS, .allowed = allowed };
         _cleanup_free_ char *json = NULL;
         _cleanup_(context_freep) Context *c = world_context(&w, &json);
 
@@ -88,6 +90,8 @@ static void observations_and_people_have_short_names(_unused_ void **state) {
                         "{\"type\":\"dm\",\"to\":\"" OWNER_HEX "\",\"text\":\"x\"}", "");
         expect("[{\"type\":\"dm\",\"to\":\"owner\",\"text\":\"x\"}]",
                         "{\"type\":\"dm\",\"to\":\"" OWNER_HEX "\",\"text\":\"x\"}", "");
+        expect("[{\"type\":\"follow\",\"who\":\"bob\",\"on\":true}]",
+                        "{\"type\":\"follow\",\"who\":\"" ALICE_HEX "\",\"on\":true}", "");
         expect("[{\"type\":\"zap\",\"to\":\"o3\",\"sats\":1}]",
                         "{\"type\":\"zap\",\"to\":\"" ALICE_NPUB "\",\"sats\":1}", "");
         expect("[{\"type\":\"reply\",\"to\":\"o2\",\"text\":\"x\"}]", "",

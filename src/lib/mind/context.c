@@ -11,7 +11,8 @@
 
 /* The parts that are objects of their own, until their fields are read. */
 typedef struct Parts {
-        const Json *agent, *money, *mind, *goals, *memories, *observations, *last, *allowed, *exec;
+        const Json *agent, *money, *mind, *goals, *memories, *observations, *last, *peers, *allowed,
+                        *exec;
         int64_t version;
         const char *mind_type;
 } Parts;
@@ -27,6 +28,7 @@ static const JsonField part_fields[] = {
         PART("memories",     JSON_ARRAY,  memories,     false),
         PART("observations", JSON_ARRAY,  observations, false),
         PART("last",         JSON_ARRAY,  last,         false),
+        PART("peers",        JSON_ARRAY,  peers,        false),
         PART("allowed",      JSON_ARRAY,  allowed,      true),
 };
 static const JsonField mind_part_fields[] = {
@@ -84,6 +86,10 @@ static const JsonField observation_fields[] = {
         { "event",  JSON_STRING, offsetof(ContextObservation, event),  false },
         { "msat",   JSON_I64,    offsetof(ContextObservation, msat),   false },
         { "at",     JSON_I64,    offsetof(ContextObservation, at),     false },
+};
+static const JsonField peer_fields[] = {
+        { "name", JSON_STRING, offsetof(ContextPeer, name), true },
+        { "npub", JSON_STRING, offsetof(ContextPeer, npub), true },
 };
 static const JsonField outcome_fields[] = {
         { "type",   JSON_STRING, offsetof(ContextOutcome, type),   true  },
@@ -154,6 +160,20 @@ static int read_observations(const Reader *r, const Json *j) {
                 *o = (ContextObservation){ .event = "" };
                 q = READ(r, json_array_at(j, c->n_observations), observation_fields, o);
         }
+        return q;
+}
+
+static int read_peers(const Reader *r, const Json *j) {
+        Context *c = r->context;
+        int q = 0;
+
+        if (json_array_size(j) > CONTEXT_PEERS_MAX)
+                return wrong(r, "peers", "there are too many");
+        c->peers = new0(ContextPeer, json_array_size(j) + 1);
+        if (!c->peers)
+                return -ENOMEM;
+        for (; c->n_peers < json_array_size(j) && q >= 0; c->n_peers++)
+                q = READ(r, json_array_at(j, c->n_peers), peer_fields, c->peers + c->n_peers);
         return q;
 }
 
@@ -276,6 +296,8 @@ static int read_all(const Reader *r) {
         if (q >= 0)
                 q = read_last(r, parts.last);
         if (q >= 0)
+                q = read_peers(r, parts.peers);
+        if (q >= 0)
                 q = read_allowed(r, parts.allowed);
         return q < 0 ? q : check(r);
 }
@@ -322,6 +344,7 @@ Context *context_free(Context *c) {
         free(c->memories);
         free(c->observations);
         free(c->outcomes);
+        free(c->peers);
         (void) json_unref(c->root);
         return mfree(c);
 }

@@ -7,6 +7,7 @@
 #define CONTEXT_SIZE_MAX     (256 * 1024) /* bytes of JSON */
 #define CONTEXT_MEMORIES_MAX 256
 #define CONTEXT_TICKS_MAX    16
+#define CONTEXT_PEERS_MAX    64
 #define CONTEXT_EXEC_MAX     32 /* words of a command */
 #define FENCE_SIZE           32 /* hex digits */
 
@@ -24,6 +25,11 @@ typedef struct ContextObservation {
         const char *id, *what, *author, *text, *event;
         int64_t msat, at;
 } ContextObservation;
+
+/* Another agent of the same owner. */
+typedef struct ContextPeer {
+        const char *name, *npub;
+} ContextPeer;
 
 /* One action of a tick before, and what became of it. */
 typedef struct ContextOutcome {
@@ -52,6 +58,8 @@ typedef struct Context {
         size_t n_observations;
         ContextOutcome *outcomes;
         size_t n_outcomes;
+        ContextPeer *peers;
+        size_t n_peers;
         int64_t dropped;
         uint32_t allowed;  /* B(ActionType) */
         const char *owner; /* hex, or "" */

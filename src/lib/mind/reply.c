@@ -4,6 +4,7 @@
 
 #include "basic/text.h"
 #include "mind/reply-private.h"
+#include "nostr/nip19.h"
 
 #define DEPTH_MAX  8
 #define VALUES_MAX 16384
@@ -75,7 +76,23 @@ static int take_name(Action *action, ActionTo what, const char *hex) {
         return 0;
 }
 
-/* "o3" is the third observation, or whoever wrote it; "owner" is the owner. */
+static int find_peer(const Context *c, const char *name, Action *action) {
+        uint8_t key[32];
+        char hex[HEX32_MAX];
+        const char *reason;
+
+        for (size_t i = 0; i < c->n_peers; i++)
+                if (streq(c->peers[i].name, name)) {
+                        if (pubkey_parse(c->peers[i].npub, key, &reason) < 0)
+                                return -EINVAL;
+                        hex_encode(key, sizeof(key), hex);
+                        return take_name(action, ACTION_TO_KEY, hex);
+                }
+        return -ENOENT;
+}
+
+/* "o3" is the third observation, or whoever wrote it; "owner" is the owner; and agents of the same
+ * owner have their names. */
 static int find_name(const char *name, ActionTo wanted, Action *action, const void *userdata) {
         const Context *c = userdata;
         const ContextObservation *o;
@@ -84,7 +101,7 @@ static int find_name(const char *name, ActionTo wanted, Action *action, const vo
         if (streq(name, "owner"))
                 return take_name(action, ACTION_TO_KEY, c->owner);
         if (*name != 'o' || parse_u32(name + 1, &n) < 0 || n < 1 || n > c->n_observations)
-                return -ENOENT;
+                return find_peer(c, name, action);
         o = c->observations + n - 1;
         if (wanted == ACTION_TO_EVENT || (wanted == ACTION_TO_EITHER && is_note(o)))
                 return take_name(action, ACTION_TO_EVENT, o->id);
