@@ -1,4 +1,4 @@
-/* pylon-host: buys for the owner of this machine; its agents come later. */
+/* pylon-host: buys for the owner of this machine, and lets agents live on it. */
 #include <stdio.h>
 
 #include "agents.h"
@@ -6,6 +6,7 @@
 #include "basic/log.h"
 #include "bus/names.h"
 #include "host.h"
+#include "tick.h"
 
 static int start(Service *s, void **ret) {
         Host *h;
@@ -38,6 +39,7 @@ static int list_states(void) {
         for (PurchaseState s = 0; s < _PURCHASE_STATE_MAX; s++)
                 if (purchase_state_is_durable(s))
                         (void) printf("%s\n", purchase_state_name(s));
+        tick_print_states();
         return EXIT_SUCCESS;
 }
 
