@@ -757,6 +757,8 @@ int main(int argc, char *argv[]) {
         stays = true;
         n_bad += torture_all(cases, only, &number);
         stays = false;
+        n_bad += torture_all(torture_agents_cases, only, &number);
+        n_bad += torture_all(torture_agents_client_cases, only, &number);
         n_bad += torture_all(torture_books_cases, only, &number);
         n_bad += torture_all(torture_bus_cases, only, &number);
         n_bad += torture_all(torture_http_cases, only, &number);

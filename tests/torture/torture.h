@@ -11,6 +11,7 @@ typedef struct TortureCase {
 } TortureCase;
 
 /* They end with an empty one. */
+extern const TortureCase torture_agents_cases[], torture_agents_client_cases[];
 extern const TortureCase torture_books_cases[], torture_bus_cases[], torture_http_cases[],
                 torture_mind_cases[];
 
