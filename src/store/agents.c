@@ -331,12 +331,15 @@ int agent_remember(Agents *a, const char *npub, const Memory *m, Outcome *ret) {
 
 /* Removing. */
 
+/* 1 = there is more: a long history takes a while, and others want to be served meanwhile. Who is
+ * interrupted comes again, or finds an agent with less of a past. */
 static int erase(Agents *a, const char *npub) {
         int r;
 
+        r = tick_remove_some(a->ticks, npub); /* with thoughts, actions and what it had seen */
+        if (r != 0)
+                return r;
         r = observation_remove_all(a->observations, npub);
-        if (r >= 0)
-                r = tick_remove_all(a->ticks, npub); /* with thoughts and actions */
         if (r >= 0)
                 r = goal_remove_all(a->goals, npub);
         if (r >= 0)
@@ -360,5 +363,8 @@ int agent_erase(Agents *a, const char *npub, Outcome *ret) {
         if (r != 0)
                 return r < 0 ? r : outcome_say(ret, -EBUSY, "an action of it is not over");
         r = erase(a, npub);
-        return r < 0 ? r : outcome_say(ret, 0, "");
+        if (r < 0)
+                return r;
+        return r > 0 ? outcome_say(ret, AGENT_REMOVE_MORE, "a part is gone")
+                     : outcome_say(ret, 0, "");
 }

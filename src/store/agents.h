@@ -51,7 +51,8 @@ int agent_move_action(Agents *a, const char *npub, int64_t number, ActionMove *m
 
 int agent_put_goal(Agents *a, const char *npub, const Goal *g, Outcome *ret);
 int agent_remember(Agents *a, const char *npub, const Memory *m, Outcome *ret);
-int agent_erase(Agents *a, const char *npub, Outcome *ret); /* with all that is its */
+/* With all that is its. A verdict of AGENT_REMOVE_MORE: some of it; it is asked again. */
+int agent_erase(Agents *a, const char *npub, Outcome *ret);
 
 /* As JSON, appended to the buffer; agents-json.c. 0 = there is no such tick or agent. */
 int agent_context(Agents *a, const char *npub, int64_t number, const char *query, Buffer *b);

@@ -5,7 +5,8 @@
 #include <strings.h>
 
 #define QUERY_MAX 4096
-#define WORD_MIN  2 /* bytes */
+#define WORDS_MAX 256 /* of which the longest are looked for */
+#define WORD_MIN  3   /* bytes: one letter of some scripts */
 #define WORD_MAX  64
 #define HITS_MAX  200 /* of one word, the newest: where there are more it says little */
 #define WORTH     (INT64_C(1) << 20)
@@ -233,30 +234,39 @@ static size_t next_word(const char **at) {
         return n;
 }
 
-static bool was_there(const char *query, const char *word, size_t size) {
-        for (const char *at = query; at < word;) {
-                size_t n = next_word(&at);
+typedef struct Word {
+        const char *at;
+        size_t size;
+} Word;
 
-                if (at < word && n == size && strncasecmp(at, word, n) == 0)
+static bool is_among(const Word *words, size_t n, const Word *w) {
+        for (size_t i = 0; i < n; i++)
+                if (words[i].size == w->size && strncasecmp(words[i].at, w->at, w->size) == 0)
                         return true;
-                at += n;
-        }
         return false;
 }
 
+/* The longest first, and those of one length as they stand in the text. */
+static int by_size(const void *a, const void *b) {
+        const Word *x = a, *y = b;
+
+        if (x->size != y->size)
+                return (x->size < y->size) - (x->size > y->size);
+        return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Each word costs; long ones tend to be rare, and say more. */
 static int add_words(MemoryTable *t, const char *npub, const char *query, Hits *hits) {
-        const char *at = query;
-        unsigned n_words = 0;
-        size_t n;
+        Word words[WORDS_MAX], w = { query, 0 };
+        size_t n = 0;
         int r = 0;
 
-        while (r >= 0 && n_words < MEMORY_WORDS_MAX && (n = next_word(&at)) > 0) {
-                if (n >= WORD_MIN && n <= WORD_MAX && !was_there(query, at, n)) {
-                        r = add_word(t, npub, at, (int) n, hits);
-                        n_words++;
-                }
-                at += n;
-        }
+        for (; n < WORDS_MAX && (w.size = next_word(&w.at)) > 0; w.at += w.size)
+                if (w.size >= WORD_MIN && w.size <= WORD_MAX && !is_among(words, n, &w))
+                        words[n++] = w;
+        qsort(words, n, sizeof(Word), by_size);
+        for (size_t i = 0; i < n && i < MEMORY_WORDS_MAX && r >= 0; i++)
+                r = add_word(t, npub, words[i].at, (int) words[i].size, hits);
         return r;
 }
 

@@ -4,7 +4,7 @@
 #include "table-agent.h"
 
 #define MEMORIES_YOUNG   100 /* these are never the ones to go */
-#define MEMORY_WORDS_MAX 32  /* of a query; further ones are not looked for */
+#define MEMORY_WORDS_MAX 16  /* of a query, the longest */
 
 /* Borrowed strings. */
 typedef struct Memory {

@@ -4,7 +4,8 @@
 #include "basic/codec.h"
 #include "basic/crypt.h"
 
-#define PRUNED_AT_ONCE 64
+#define PRUNED_AT_ONCE  64
+#define REMOVED_AT_ONCE 1000 /* with all that hangs on them: 30 ms */
 
 enum {
         Q_FIND,
@@ -70,7 +71,8 @@ static const char *const texts[_Q_MAX] = {
                                                " AND NOT EXISTS (SELECT 1 FROM agent_actions "
                                                "WHERE tick = t.id AND status IN " OPEN_ACTIONS
                                                ") LIMIT " TEXT_OF(PRUNED_AT_ONCE) ")",
-        [Q_REMOVE] = "DELETE FROM tick_history WHERE agent_npub = ?",
+        [Q_REMOVE] = "DELETE FROM tick_history WHERE id IN (SELECT id FROM tick_history WHERE "
+                     "agent_npub = ? LIMIT " TEXT_OF(REMOVED_AT_ONCE) ")",
         [Q_HASHES] = "UPDATE tick_history SET prompt_hash = coalesce(?2, prompt_hash), "
                      "answer_hash = coalesce(?3, answer_hash) WHERE id = ?1",
         [Q_THOUGHT_PUT] = "INSERT INTO tick_thoughts (tick, id, prompt, prompt_hash, answer, "
@@ -258,11 +260,13 @@ int tick_prune(TickTable *t, const char *npub, int64_t newest) {
         return sql_run(q);
 }
 
-int tick_remove_all(TickTable *t, const char *npub) {
+int tick_remove_some(TickTable *t, const char *npub) {
         SqlStatement *q = t->q[Q_REMOVE];
+        int r;
 
         sql_bind_text(q, 1, npub);
-        return sql_run(q);
+        r = sql_run(q);
+        return r < 0 ? r : sql_changes(t->db) == REMOVED_AT_ONCE;
 }
 
 /* Thoughts. */

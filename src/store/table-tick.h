@@ -54,7 +54,8 @@ int tick_expired(TickTable *t, const char *npub, int64_t before, int64_t *ids, s
 int tick_forget_texts(TickTable *t, int64_t id);
 /* Some of those that are too old, unless something of them is not over. */
 int tick_prune(TickTable *t, const char *npub, int64_t newest);
-int tick_remove_all(TickTable *t, const char *npub);
+/* Some of the agent's; 1 = there may be more. */
+int tick_remove_some(TickTable *t, const char *npub);
 
 /* A thought is asked with a prompt and answered later; "" leaves both as they were. The answer of
  * the latest comes with "" as its id, and makes one where there is none. What was stored stays. */

@@ -5,6 +5,7 @@ import os
 import re
 import select
 import shutil
+import sqlite3
 import subprocess
 import time
 
@@ -127,6 +128,22 @@ def test_many_agents_come_in_pages(store, host):
     first = host("list", "", 1)[2]
     assert host("list", first[0][0], 1)[2][0][0] > first[0][0]
     assert host("list", "npub1zz", 10)[2] == []
+
+
+def test_an_agent_with_a_long_history_is_removed_by_one_call(store, host):
+    store.start()
+    a, b = npubs(host)
+    assert store.stop() == 0
+    with sqlite3.connect(store.db) as db:
+        db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500) INSERT INTO "
+                   "tick_history (agent_npub, tick_number, created_at) SELECT npub, i, 1 FROM n, agent_state")
+        db.execute("UPDATE agent_state SET tick_count = 4500")
+    db.close()
+    store.start()
+    host.ask("remove", a)
+    host.ask("begin", b, 0)  # is served between its parts
+    assert host.answer() == [0, "", 4501] and host.answer() == [0, ""]
+    assert store.query("SELECT count(*) FROM tick_history") == [(4501,)]
 
 
 def test_only_the_host_may_ask(store):

@@ -390,6 +390,22 @@ static void an_agent_goes_with_all_that_is_its_own_and_nothing_else(void **state
         assert_int_equal(add_agent(w, w->a, w->a_key, "alice"), 0);
 }
 
+static void a_long_history_goes_in_parts(void **state) {
+        World *w = *state;
+
+        assert_int_equal(sql_exec(w->db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+                                         "FROM n WHERE i < 2500) INSERT INTO tick_history "
+                                         "(agent_npub, tick_number, created_at) SELECT npub, i, 1 "
+                                         "FROM n, agent_state"),
+                        0);
+        assert_int_equal(SAYS(w, agent_erase(w->agents, w->a, OUT(w))), AGENT_REMOVE_MORE);
+        assert_int_equal(number(w, "SELECT count(*) FROM tick_history"), 4000);
+        assert_int_equal(SAYS(w, agent_erase(w->agents, w->a, OUT(w))), AGENT_REMOVE_MORE);
+        assert_int_equal(SAYS(w, agent_erase(w->agents, w->a, OUT(w))), 0);
+        assert_int_equal(number(w, "SELECT count(*) FROM tick_history"), 2500);
+        assert_int_equal(SAYS(w, agent_erase(w->agents, w->a, OUT(w))), 1);
+}
+
 static void texts_go_after_their_time_and_hashes_stay(void **state) {
         World *w = *state;
 
@@ -530,6 +546,7 @@ int main(void) {
                 T(what_a_tick_had_seen_that_acted_is_over),
                 T(a_dry_tick_sees_and_takes_nothing),
                 T(an_agent_goes_with_all_that_is_its_own_and_nothing_else),
+                T(a_long_history_goes_in_parts),
                 T(texts_go_after_their_time_and_hashes_stay),
                 T(old_ticks_go_unless_something_of_them_is_open),
                 T(the_context_says_what_became_of_the_last_ticks),

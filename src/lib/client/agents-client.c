@@ -27,6 +27,7 @@ AgentsCall *agents_call_free(AgentsCall *call) {
 
         call_unlink(call);
         call->bus = bus_call_free(call->bus);
+        free(call->npub);
         return mfree(call);
 }
 
@@ -55,6 +56,7 @@ int agents_call_send(AgentsClient *c, sd_bus_message *m, bus_reply_t on_reply,
 
         r = bus_client_call(c->bus, m, 0, on_reply, call, &call->bus);
         if (r < 0) {
+                call->npub = NULL; /* it stays the caller's */
                 (void) agents_call_free(call);
                 return r;
         }
@@ -152,15 +154,59 @@ int agents_set(AgentsClient *c, const AgentChange *change, agents_verdict_t done
         return send_change(c, r, m, VERDICT, ret);
 }
 
-int agents_remove(AgentsClient *c, const char *npub, agents_verdict_t done, void *userdata,
-                AgentsCall **ret) {
+static int remove_message(AgentsClient *c, const char *npub, sd_bus_message **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
         r = agents_message(c, "Remove", &m);
         if (r >= 0)
                 r = agents_put_text(m, npub);
-        return send_change(c, r, m, VERDICT, ret);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+/* A long history goes in parts, so that the store serves others meanwhile. */
+static void on_removed(sd_bus_message *reply, int error, const char *name, const char *reason,
+                void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        AgentsCall *call = userdata;
+        const char *text;
+        int verdict = 0;
+
+        if (error < 0 || sd_bus_message_read(reply, "is", &verdict, &text) < 0 ||
+                        verdict != AGENT_REMOVE_MORE) {
+                if (reply)
+                        (void) sd_bus_message_rewind(reply, true);
+                free(TAKE_PTR(call->npub));
+                on_verdict(reply, error, name, reason, call);
+                return;
+        }
+        error = remove_message(call->client, call->npub, &m);
+        if (error >= 0)
+                error = bus_client_call(call->client->bus, m, 0, on_removed, call, &call->bus);
+        if (error < 0) {
+                free(TAKE_PTR(call->npub));
+                on_verdict(NULL, error, "", "the store cannot be asked", call);
+        }
+}
+
+int agents_remove(AgentsClient *c, const char *npub, agents_verdict_t done, void *userdata,
+                AgentsCall **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *copy = strdup(npub);
+        AgentsCall what = { .done.verdict = done, .userdata = userdata, .npub = copy };
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        r = remove_message(c, npub, &m);
+        if (r >= 0)
+                r = agents_call_send(c, m, on_removed, &what, ret);
+        if (r >= 0)
+                TAKE_PTR(copy); /* the call's */
+        return r;
 }
 
 /* Observations. */

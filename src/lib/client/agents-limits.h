@@ -25,3 +25,5 @@
 
 #define AGENT_CONTEXT_MAX     (224 * 1024) /* the JSON of agents_context() */
 #define AGENT_EXPORT_MAX      (32 * 1024 * 1024)
+
+#define AGENT_REMOVE_MORE     2 /* the verdict on a part of it; the client asks again by itself */

@@ -18,6 +18,7 @@ struct AgentsCall {
                 agents_count_t count;
         } done;
         void *userdata;
+        char *npub; /* of an agent that is removed: that takes more than one message */
         AgentsCall **handle, *prev, *next;
 };
 
