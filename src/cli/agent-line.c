@@ -243,6 +243,11 @@ static void out_pubkey(Out *o, const char *npub) {
         out_text(o, "pubkey", hex);
 }
 
+/* Without relays of its own it has this machine's. */
+char *const *agent_relays(const Cli *cli, const AgentLine *a) {
+        return a->relays && *a->relays ? a->relays : cli->config->relays;
+}
+
 /* The predecessor's names first; what it had and we have not is what must not be told. */
 void agent_json(const Cli *cli, Out *o, const char *key, const AgentLine *a) {
         out_object(o, key);
@@ -251,7 +256,7 @@ void agent_json(const Cli *cli, Out *o, const char *key, const AgentLine *a) {
         out_pubkey(o, a->npub);
         out_text(o, "state", a->state);
         out_text(o, "network", network_name(cli->config->network));
-        out_strv(o, "relays", a->relays);
+        out_strv(o, "relays", agent_relays(cli, a));
         out_number(o, "created_at", a->created_at);
         out_seconds(o, "last_active_at", a->last_tick);
         out_number(o, "tick_count", a->tick_count);

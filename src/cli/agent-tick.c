@@ -82,7 +82,8 @@ static void print_observations(const Json *list) {
         }
 }
 
-static void print_record(const Json *root) {
+/* Whoever waited for it wants to know what it did, and has all of it when he asks. */
+static void print_record(const Json *root, bool brief) {
         char when[TEXT_MAX], cost[TEXT_MAX];
         const Json *thoughts = json_get(root, "thoughts"), *list;
 
@@ -97,7 +98,7 @@ static void print_record(const Json *root) {
         if (list && json_array_size(list) > 0)
                 (void) printf("\n%s\n", _("What it saw:"));
         print_observations(list);
-        for (size_t i = 0; thoughts && i < json_array_size(thoughts); i++) {
+        for (size_t i = 0; !brief && thoughts && i < json_array_size(thoughts); i++) {
                 print_block(_("What it was asked:"), text_of(json_array_at(thoughts, i), "prompt"));
                 print_block(_("What was answered:"), text_of(json_array_at(thoughts, i), "answer"));
         }
@@ -107,7 +108,8 @@ static void print_record(const Json *root) {
         print_actions(list);
 }
 
-static int show_record(const Cli *cli, const char *name, const Remote *agent, int64_t tick) {
+static int show_record(
+                const Cli *cli, const char *name, const Remote *agent, int64_t tick, bool brief) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(json_unrefp) Json *root = NULL;
         const char *json, *reason;
@@ -120,7 +122,7 @@ static int show_record(const Cli *cli, const char *name, const Remote *agent, in
                 return call_unreadable(cli);
         if (cli->args.json)
                 return puts(json) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        print_record(root);
+        print_record(root, brief);
         return EXIT_SUCCESS;
 }
 
@@ -291,7 +293,7 @@ int verb_agent_history(Cli *cli) {
         if (r != EXIT_SUCCESS)
                 return r;
         if (tick > 0)
-                return show_record(cli, name, &a.remote, tick);
+                return show_record(cli, name, &a.remote, tick, false);
         if (remote_call(&a.remote, "History", &reply, &error, "xu", INT64_C(0), limit) < 0)
                 return agent_fail(cli, name, &error);
         r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
@@ -390,7 +392,7 @@ int verb_agent_tick(Cli *cli) {
         if (w.failed && !cli->args.json)
                 return cli_fail(cli, "TickFailed", _("Tick %" PRIu64 " failed: %s."), w.tick,
                                 w.summary);
-        r = show_record(cli, name, &a.remote, (int64_t) w.tick);
+        r = show_record(cli, name, &a.remote, (int64_t) w.tick, true);
         return r != EXIT_SUCCESS ? r : w.failed ? error_exit_code("TickFailed") : EXIT_SUCCESS;
 }
 

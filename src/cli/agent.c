@@ -281,6 +281,6 @@ int verb_agent_info(Cli *cli) {
         text_span(a->heartbeat * SEC, text);
         print_line(_("Heartbeat"), text);
         print_list(_("Trigger"), a->triggers);
-        print_list(_("Relay"), a->relays);
+        print_list(_("Relay"), agent_relays(cli, a));
         return EXIT_SUCCESS;
 }

@@ -48,4 +48,5 @@ int agent_confirm(const Cli *cli, const char *name, const char *question);
 void agent_state_text(const AgentLine *a, char ret[static AGENT_STATE_MAX]);
 void agent_balance_text(const AgentLine *a, char ret[static 64]);
 void agent_runway_text(const AgentLine *a, char ret[static 64]);
+char *const *agent_relays(const Cli *cli, const AgentLine *a);
 void agent_json(const Cli *cli, Out *o, const char *key, const AgentLine *a);

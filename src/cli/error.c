@@ -14,7 +14,7 @@ typedef struct ErrorRow {
 
 /* clang-format off */
 static const ErrorRow rows[] = {
-        { "AgentExists",    EXIT_CANTCREAT,   N_("`pylon agent list` shows the agents. Take another name, or delete the one that is there.") },
+        { "AgentExists",    EXIT_CANTCREAT,   N_("`pylon agent list` shows the agents. Take another name; --key-there brings one back that was deleted.") },
         { "AlreadyRunning", EXIT_FAILURE,     N_("`pylon stop` ends it.") },
         { "Ambiguous",      EXIT_FAILURE,     N_("Give more characters of the id.") },
         { "BadEvent",       EXIT_FAILURE,     NULL },

@@ -12,10 +12,11 @@ ssize_t words_read(const Cli *cli, const char *prompt, char *ret, size_t size) {
         ssize_t n;
 
         if (person && tcgetattr(STDIN_FILENO, &normal) >= 0) {
-                (void) fprintf(stderr, "%s ", cli->args.json ? "" : prompt);
                 quiet = normal;
                 quiet.c_lflag &= ~(tcflag_t) ECHO;
                 (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+                /* From here on nothing that is typed is shown or lost. */
+                (void) fprintf(stderr, "%s ", cli->args.json ? "" : prompt);
         } else
                 person = false;
         n = read(STDIN_FILENO, ret, size);

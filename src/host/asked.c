@@ -47,8 +47,11 @@ void asked_free_all(Host *h) {
 void asked_forget_agent(HostAgent *agent) {
         for (Asked *a = agent->host->asked, *next; a; a = next) {
                 next = a->next;
-                if (a->agent == agent)
-                        asked_fail(a, -ENOENT, "it is gone");
+                if (a->agent != agent)
+                        continue;
+                (void) sd_bus_reply_method_errorf(
+                                a->message, BUS_ERROR_NO_AGENT, "%s: it is gone.", a->what);
+                asked_free(a);
         }
 }
 
@@ -62,7 +65,6 @@ static const struct {
         { -ENOBUFS,   BUS_ERROR_BUSY },
         { -EDQUOT,    BUS_ERROR_MONEY_LEFT },
         { -EEXIST,    BUS_ERROR_AGENT_EXISTS },
-        { -ENOENT,    BUS_ERROR_NO_AGENT },
         { -ENOKEY,    BUS_ERROR_NO_KEY },
         { -EHOSTDOWN, BUS_ERROR_NOT_REACHABLE },
         { -ETIMEDOUT, BUS_ERROR_NOT_REACHABLE },

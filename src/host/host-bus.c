@@ -1,4 +1,5 @@
-/* com.openagents.Pylon1.Host: going online, buying one result. */
+/* com.openagents.Pylon1.Host: going online, buying one result; agents (agents-bus.c). */
+#include "agent-bus.h"
 #include "basic/text.h"
 #include "bus/authorize.h"
 #include "bus/names.h"
@@ -254,6 +255,12 @@ static int property_purchases(_unused_ sd_bus *bus, _unused_ const char *path,
         return sd_bus_message_append(reply, "u", (uint32_t) h->n_open);
 }
 
+static int property_agents(_unused_ sd_bus *bus, _unused_ const char *path,
+                _unused_ const char *interface, _unused_ const char *property,
+                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error) {
+        return sd_bus_message_append(reply, "u", (uint32_t) host_agent_count(userdata));
+}
+
 /* clang-format off */
 static const sd_bus_vtable host_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -274,18 +281,28 @@ static const sd_bus_vtable host_vtable[] = {
                         SD_BUS_ARGS("s", job),
                         SD_BUS_RESULT("s", status, "s", provider, "s", result, "s", message),
                         method_look, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Spawn",
+                        SD_BUS_ARGS("s", name, "a{sv}", options, "h", pipe),
+                        SD_BUS_RESULT("s", npub, "o", path, "s", bolt11),
+                        method_agent_spawn, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("StopAll", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
+                        method_agent_stop_all, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Approvals", SD_BUS_NO_ARGS,
+                        SD_BUS_RESULT("a(ssssx)", approvals),
+                        method_agent_approvals, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Approve",
+                        SD_BUS_ARGS("s", id, "b", yes, "s", note), SD_BUS_NO_RESULT,
+                        method_agent_approve, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Progress", SD_BUS_ARGS("s", job, "s", status, "s", text), 0),
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Agents", "u", property_agents, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Purchases", "u", property_purchases, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };
 
-/* Until agent-bus.c is built. */
-static const sd_bus_vtable agent_to_come[] = { SD_BUS_VTABLE_START(0), SD_BUS_VTABLE_END };
-
 const BusObject host_objects[] = {
         { BUS_HOST, host_vtable, false, NULL },
-        { BUS_AGENT, agent_to_come, false, BUS_AGENT_FOLDER },
+        { BUS_AGENT, agent_vtable, false, BUS_AGENT_FOLDER },
         { 0 },
 };
 /* clang-format on */

@@ -1,6 +1,8 @@
 #include "host.h"
 
+#include "agent-bus.h"
 #include "agents.h"
+#include "asked.h"
 #include "basic/log.h"
 #include "bus/names.h"
 #include "hands.h"
@@ -81,6 +83,8 @@ int host_new(Service *s, Host **ret) {
         if (r >= 0)
                 r = agents_new(h, &h->agents);
         if (r >= 0)
+                agent_bus_listen(h);
+        if (r >= 0)
                 market_share_relay(h->market, &relay_handler, h);
         if (r >= 0)
                 r = store_get_setting(h->store, "host.online", on_wish, h, &h->asking);
@@ -96,6 +100,9 @@ Host *host_free(Host *h) {
         if (!h)
                 return NULL;
 
+        asked_free_all(h);
+        if (h->agents)
+                host_agents_listen(h, NULL, NULL); /* that we leave is no agent's end */
         h->resuming = purchases_call_free(h->resuming);
         h->retry = sd_event_source_disable_unref(h->retry);
         while (h->questions)
@@ -113,5 +120,5 @@ Host *host_free(Host *h) {
 bool host_busy(Host *h) {
         return h->online || agents_busy(h->agents) || hands_busy(h->hands) || h->n_open > 0 ||
                market_n_purchases(h->market) > 0 || h->resuming || h->retry || h->questions ||
-               store_client_n_waiting(h->store) > 0;
+               h->asked || store_client_n_waiting(h->store) > 0;
 }

@@ -399,24 +399,25 @@ static void keep_first_error(const ConfigRemark *r, void *userdata) {
         char **reason = userdata;
 
         if (r->severity == CONFIG_ERROR && !*reason &&
-                        asprintf(reason, "%u:%u: %s", r->line > 0 ? r->line - 1 : 0, r->column,
-                                        r->text) < 0)
+                        asprintf(reason, "%u:%u: %s", r->line, r->column, r->text) < 0)
                 *reason = NULL;
 }
 
 /* The name is the order's, whatever the settings say. */
 static int read_order(const SpawnOrder *o, AgentSettings **ret, char **ret_reason) {
         _cleanup_(agent_settings_freep) AgentSettings *s = NULL;
-        _cleanup_free_ char *text = NULL;
         int r;
 
-        if (o->settings) {
-                if (asprintf(&text, "name = \"%s\"\n%s", o->name, o->settings) < 0)
-                        return -ENOMEM;
-                r = agent_settings_parse(
-                                text, strlen(text), keep_first_error, ret_reason, &s, NULL);
-        } else
+        if (o->settings)
+                r = agent_settings_parse(o->settings, strlen(o->settings), keep_first_error,
+                                ret_reason, &s, NULL);
+        else
                 r = agent_settings_new(o->name, &s);
+        if (r >= 0) {
+                free(s->name);
+                s->name = strdup(o->name);
+                r = s->name ? 0 : -ENOMEM;
+        }
         for (size_t i = 0; r >= 0 && i < o->n_edits; i++)
                 r = agent_settings_edit(s, o->edits + i, ret_reason);
         if (r < 0)
