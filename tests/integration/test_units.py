@@ -293,10 +293,24 @@ def test_an_agents_tick_is_started_by_a_connection_and_leaves_with_it(way, no_ag
     assert done.returncode == 1 and "exit status 5" in done.stdout
     wait_for(lambda: not pylon.pids("agent") and not processes("sleep", lambda p: True), 20, "nothing is left of it")
 
+    mark = ("/bin/sh", "-c", "exec sleep 600")
+    hangs = subprocess.Popen([*who, TOOL, "tick", path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    hangs.stdin.write(agents_context(type="exec", exec=list(mark)).encode())
+    hangs.stdin.close()
+    wait_for(lambda: processes("sleep", lambda p: True), 10, "the mind thinks")
+    pylon.kill("agent")
+    hangs.kill()
+    hangs.wait()
+    wait_for(lambda: not processes("sleep", lambda p: True), 10, "the mind died with its agent")
+    done = tick(path, agents_context(), who=who)
+    assert (done.returncode, done.stdout[:5]) == (0, "think"), "the next connection starts it again"
+
     assert output(*who, TOOL, "stop", way, "x") == (0, "done\n")
     assert output(*who, TOOL, "stop", way, "x") == (0, "done\n")
     assert not os.path.exists(path)
+    assert output(*who, TOOL, "start", way, "x") == (0, "done\n")
     pylon.stop()
+    wait_for(lambda: not os.path.exists(path), 10, "it is stopped with Pylon")
 
 
 def test_nobody_but_the_host_reaches_an_agents_socket(no_agents, make_pylon, relay):
