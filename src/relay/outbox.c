@@ -173,6 +173,19 @@ Letter *outbox_find(Outbox *o, const uint8_t id[static 32]) {
         return map_get(&o->letters, id, 32);
 }
 
+static void letter_add(Letter *l, OutRelay *r) {
+        Target *t = l->targets + l->n_targets++;
+
+        *t = (Target){
+                .letter = l,
+                .relay = r,
+                .state = TARGET_DONE,
+                .verdict = RELAY_TRYING,
+        };
+        target_move(t, TARGET_WAITING);
+        r->n_targets++;
+}
+
 int outbox_add(Outbox *o, const LetterInfo *info, Letter **ret) {
         Letter *l;
         int r;
@@ -183,7 +196,7 @@ int outbox_add(Outbox *o, const LetterInfo *info, Letter **ret) {
                 return -EEXIST;
         }
 
-        l = calloc(1, sizeof(Letter) + info->n_relays * sizeof(Target));
+        l = calloc(1, sizeof(Letter) + (info->n_relays + info->room) * sizeof(Target));
         if (!l)
                 return -ENOMEM;
         memcpy(l->id, info->id, sizeof(l->id));
@@ -199,16 +212,11 @@ int outbox_add(Outbox *o, const LetterInfo *info, Letter **ret) {
         l->size = strlen(l->json);
         l->durable = info->durable;
         l->expires_at = info->expires_at;
-        l->n_targets = l->n_open = info->n_relays;
+        l->n_open = info->n_relays;
+        l->room = info->room;
         o->n_open += l->n_open > 0;
-        for (size_t i = 0; i < info->n_relays; i++) {
-                l->targets[i] = (Target){ .letter = l,
-                        .relay = info->relays[i],
-                        .state = TARGET_DONE,
-                        .verdict = RELAY_TRYING };
-                target_move(&l->targets[i], TARGET_WAITING);
-                info->relays[i]->n_targets++;
-        }
+        for (size_t i = 0; i < info->n_relays; i++)
+                letter_add(l, info->relays[i]);
         *ret = l;
         return 0;
 }
@@ -308,6 +316,43 @@ static void target_say(Target *t, const char *text) {
         t->message = strndup(text, MESSAGE_KEPT); /* without memory: no message */
 }
 
+/* One less that has not answered. */
+static void letter_answered(Outbox *o, Letter *l) {
+        if (--l->n_open > 0)
+                return;
+        o->n_open--;
+        if (l->forgotten) {
+                forgotten_unlink(o, l);
+                forgotten_prepend(o, l);
+        }
+}
+
+void outbox_hold(Outbox *o, Letter *l) {
+        assert(!l->held);
+
+        l->held = true;
+        o->n_open += l->n_open++ == 0;
+}
+
+bool outbox_extend(Letter *l, OutRelay *r) {
+        assert(l->held);
+
+        for (size_t i = 0; i < l->n_targets; i++)
+                if (l->targets[i].relay == r)
+                        return false;
+        if (l->room == 0)
+                return false;
+        l->room--;
+        l->n_open++;
+        letter_add(l, r);
+        return true;
+}
+
+void outbox_release(Outbox *o, Letter *l) {
+        l->held = false;
+        letter_answered(o, l);
+}
+
 static void target_done(Outbox *o, Target *t, RelayVerdict verdict, const char *text) {
         Letter *l = t->letter;
 
@@ -316,13 +361,7 @@ static void target_done(Outbox *o, Target *t, RelayVerdict verdict, const char *
         t->verdict = verdict;
         t->relay->n_accepted += verdict == RELAY_ACCEPTED;
         t->unsaved = true;
-        if (--l->n_open == 0) {
-                o->n_open--;
-                if (l->forgotten) {
-                        forgotten_unlink(o, l);
-                        forgotten_prepend(o, l);
-                }
-        }
+        letter_answered(o, l);
         if (l->durable && !l->unsaved) {
                 l->unsaved = true;
                 l->next_unsaved = o->unsaved;

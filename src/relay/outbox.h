@@ -40,6 +40,8 @@ struct Letter {
         bool durable, kept; /* kept: durable, and the commit is done */
         int64_t expires_at; /* seconds */
         size_t n_targets, n_open;
+        size_t room;  /* for targets that are found out later */
+        bool held;    /* they are being found out: counts as one that has not answered */
         bool unsaved; /* in the list of those with unsaved verdicts */
         Letter *next_unsaved;
         bool forgotten; /* its owner wants to hear no more of it */
@@ -82,10 +84,16 @@ typedef struct LetterInfo {
         int64_t expires_at;
         OutRelay *const *relays;
         size_t n_relays;
+        size_t room; /* for more of them later */
 } LetterInfo;
 
 /* -EEXIST with the letter; -ENOBUFS: full; -ENOMEM. */
 int outbox_add(Outbox *o, const LetterInfo *info, Letter **ret);
+/* More relays for it, while it is held: until then it is not finished. False: it goes there
+ * already, or there is no room. */
+void outbox_hold(Outbox *o, Letter *l);
+bool outbox_extend(Letter *l, OutRelay *r);
+void outbox_release(Outbox *o, Letter *l);
 Letter *outbox_find(Outbox *o, const uint8_t id[static 32]);
 void outbox_remove(Outbox *o, Letter *l);
 /* The owner needs no more outcomes; the relays that have not answered still get it. */

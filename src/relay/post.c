@@ -4,6 +4,7 @@
 #include "basic/text.h"
 #include "bus/text.h"
 #include "nostr/url.h"
+#include "people.h"
 #include "publication.h"
 #include "relay-hub.h"
 
@@ -151,13 +152,22 @@ static int ids_add(PostIds *ids, const uint8_t id[static 32]) {
         return 0;
 }
 
-static int letter_save(Hub *h, const Letter *l, PostIds *ids) {
-        _cleanup_buffer_ Buffer urls;
-        int r = ids_add(ids, l->id);
+static int letter_urls(const Letter *l, Buffer *ret) {
+        int r = 0;
 
-        buffer_init(&urls, OUTBOX_RELAYS_MAX * (URL_MAX + 1));
+        buffer_init(ret, (OUTBOX_RELAYS_MAX + PEOPLE_ROOM) * (URL_MAX + 1));
         for (size_t i = 0; i < l->n_targets && r >= 0; i++)
-                r = buffer_addf(&urls, "%s%s", i == 0 ? "" : " ", l->targets[i].relay->url);
+                r = buffer_addf(ret, "%s%s", i == 0 ? "" : " ", l->targets[i].relay->url);
+        return r;
+}
+
+static int letter_save(Hub *h, const Letter *l, PostIds *ids) {
+        _cleanup_buffer_ Buffer urls = { 0 };
+        int r;
+
+        r = ids_add(ids, l->id);
+        if (r >= 0)
+                r = letter_urls(l, &urls);
         return r < 0 ? r
                      : shelf_outbox_add(h->shelf, &(ShelfLetter){ .id = l->id,
                                                                   .owner = l->owner,
@@ -200,6 +210,7 @@ int post_publish(Hub *h, const char *role, const char *json, char **urls, bool d
         _cleanup_(event_unrefp) Event *e = NULL;
         OutRelay *relays[OUTBOX_RELAYS_MAX];
         LetterInfo info;
+        bool spread;
         Letter *l;
         size_t n;
         int r;
@@ -216,16 +227,20 @@ int post_publish(Hub *h, const char *role, const char *json, char **urls, bool d
         if (r < 0)
                 return r;
 
+        spread = strv_length(urls) == 0 && people_want(h, e);
         info = (LetterInfo){ .id = event_id(e),
                 .owner = role,
                 .json = event_json(e, NULL),
                 .durable = durable,
                 .expires_at = letter_expiry(e, durable),
                 .relays = relays,
-                .n_relays = n };
+                .n_relays = n,
+                .room = spread ? PEOPLE_ROOM : 0 };
         r = outbox_add(h->outbox, &info, &l);
         if (r == -ENOBUFS)
                 *reterr = "the outbox is full";
+        if (r >= 0 && spread)
+                people_reach(h, l, e);
         if (r < 0 || !durable)
                 return r;
 
@@ -235,6 +250,25 @@ int post_publish(Hub *h, const char *role, const char *json, char **urls, bool d
                 outbox_remove(h->outbox, l);
         }
         return r;
+}
+
+void post_extended(Hub *h, Letter *l) {
+        _cleanup_buffer_ Buffer urls = { 0 };
+        int r;
+
+        if (l->durable && shelf_begin(h->shelf) >= 0) {
+                r = letter_urls(l, &urls);
+                if (r >= 0)
+                        r = shelf_outbox_relays(h->shelf, l->id, urls.data ?: "");
+                shelf_end(h->shelf, r);
+        }
+        post_published(h);
+}
+
+void post_released(Hub *h, Letter *l) {
+        publication_outcome(h, l);
+        post_sweep(h);
+        hub_want_flush(h);
 }
 
 void post_published(Hub *h) {
@@ -301,7 +335,7 @@ void post_save_verdicts(Hub *h) {
 static int on_letter(const ShelfLetter *letter, void *userdata) {
         Hub *h = userdata;
         _cleanup_free_ char *copy = strdup(letter->relays);
-        OutRelay *relays[OUTBOX_RELAYS_MAX];
+        OutRelay *relays[OUTBOX_RELAYS_MAX + PEOPLE_ROOM];
         char *rest = copy, *url;
         size_t n = 0;
         Letter *l;
@@ -309,7 +343,7 @@ static int on_letter(const ShelfLetter *letter, void *userdata) {
 
         if (!copy)
                 return -ENOMEM;
-        while ((url = strsep(&rest, " ")) && n < OUTBOX_RELAYS_MAX) {
+        while ((url = strsep(&rest, " ")) && n < ELEMENTSOF(relays)) {
                 const char *reason;
                 Upstream *u;
 

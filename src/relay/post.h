@@ -33,6 +33,9 @@ int post_publish(Hub *h, const char *role, const char *json, char **urls, bool d
                 PostIds *ids, const char **reterr);
 /* The request is over. What was not kept has never been in the outbox: its owner is told so. */
 void post_settle(Hub *h, const PostIds *ids, bool kept);
+/* The letter has got more relays; it will get no more. */
+void post_extended(Hub *h, Letter *l);
+void post_released(Hub *h, Letter *l);
 void post_published(Hub *h); /* the batch is over: it may be sent */
 /* The owner has noted what it wants to know. Relays that have not answered still get the event. */
 void post_forget(Hub *h, const char *role, const char *id_hex);

@@ -38,6 +38,8 @@ struct Query {
         Query *next;
         char id[ID_SIZE]; /* of the subscription at each relay */
         sd_bus_message *call;
+        query_found_t on_found; /* instead of a call */
+        void *userdata;
         sd_event_source *timer;
         Interest interest;
         char **filters; /* as they are sent */
@@ -127,16 +129,33 @@ static bool nobody_answered(const Query *q) {
         return q->n_found == 0;
 }
 
+static void query_sort(Query *q) {
+        if (q->n_found > 1)
+                qsort(q->found, q->n_found, sizeof(*q->found), compare_found);
+}
+
+static void query_hand_over(Query *q) {
+        _cleanup_free_ Event **events = new0(Event *, q->n_found + 1);
+
+        query_sort(q);
+        for (size_t i = 0; events && i < q->n_found; i++)
+                events[i] = q->found[i].event;
+        q->on_found(q->hub, events, events ? q->n_found : 0, q->userdata);
+}
+
 static int query_answer(Query *q) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
+        if (q->on_found) {
+                query_hand_over(q);
+                return 0;
+        }
         if (nobody_answered(q))
                 return sd_bus_reply_method_errorf(q->call, BUS_ERROR_NOT_REACHABLE,
                                 "No relay answered; %s: %s.", q->parts[0].url,
                                 bus_text_or(q->parts[0].error, "its words cannot be shown"));
-        if (q->n_found > 1)
-                qsort(q->found, q->n_found, sizeof(*q->found), compare_found);
+        query_sort(q);
         r = sd_bus_message_new_method_return(q->call, &m);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(ss)");
@@ -415,6 +434,8 @@ static int query_fill(Query *q, const QueryInfo *info, const char **reterr) {
 
         q->limit = MIN(info->limit > 0 ? info->limit : LIMIT_DEFAULT, (uint32_t) QUERY_LIMIT_MAX);
         q->call = sd_bus_message_ref(info->call);
+        q->on_found = info->found;
+        q->userdata = info->userdata;
         map_init(&q->ids, (size_t) QUERY_LIMIT_MAX * QUERY_FILTERS_MAX * PARTS_MAX);
         (void) snprintf(q->id, sizeof(q->id), "q%u", ++h->query_serial);
         r = query_add_filters(q, info->filters, reterr);

@@ -12,8 +12,13 @@
 
 typedef struct Query Query;
 
+/* For what we ask ourselves: the newest first; it is over when this returns. */
+typedef void (*query_found_t)(Hub *h, Event *const *events, size_t n, void *userdata);
+
 typedef struct QueryInfo {
         sd_bus_message *call; /* is answered with a(ss) events, a(ss) relays that did not answer */
+        query_found_t found;  /* instead of a call */
+        void *userdata;
         char **filters, **urls;     /* no urls: all configured */
         uint32_t limit, timeout_ms; /* 0: as usual */
 } QueryInfo;

@@ -467,6 +467,8 @@ static int hub_make(Hub *h) {
         if (r >= 0)
                 r = outbox_new(c->relay.outbox_max, &post_handler, h, &h->outbox);
         if (r >= 0)
+                r = people_new(h, &h->people);
+        if (r >= 0)
                 r = ws_loop_new(h->event, c->relay.ca_file, &h->ws);
         h->proxied = !isempty(c->relay.proxy);
         if (r >= 0 && h->proxied)
@@ -510,6 +512,7 @@ Hub *hub_free(Hub *h) {
 
         h->local = local_free(h->local);
         query_free_all(h);
+        h->people = people_free(h->people);
         publication_free_all(h);
         for (unsigned i = 0; i < INGEST_SLOTS; i++)
                 subscription_free(h->subscriptions[i]);

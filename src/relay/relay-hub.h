@@ -6,6 +6,7 @@
 #include "client/signer-client.h"
 #include "ingest.h"
 #include "local.h"
+#include "people.h"
 #include "post.h"
 #include "shelf.h"
 #include "subscription.h"
@@ -31,6 +32,7 @@ struct Hub {
         Subscription *subscriptions[INGEST_SLOTS];
         Owner owners[HUB_OWNERS_MAX];
         size_t n_owners;
+        People *people;
         struct Publication *publications; /* publication.c */
         unsigned n_publications;
         struct Query *queries; /* query.c */

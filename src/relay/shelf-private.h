@@ -12,6 +12,7 @@ enum {
         Q_SEEN_PRUNE,
         Q_SEEN,
         Q_OUTBOX_ADD,
+        Q_OUTBOX_RELAYS,
         Q_OUTBOX_REMOVE,
         Q_OUTBOX_ANSWER,
         Q_OUTBOX,

@@ -48,6 +48,7 @@ static const char *const texts[_Q_MAX] = {
         [Q_SEEN]                = "SELECT id, at FROM seen WHERE subscription = ? ORDER BY at",
         [Q_OUTBOX_ADD]          = "INSERT INTO outbox (id, owner, relays, json, expires_at)"
                                   " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [Q_OUTBOX_RELAYS]       = "UPDATE outbox SET relays = ?2 WHERE id = ?1",
         [Q_OUTBOX_REMOVE]       = "DELETE FROM outbox WHERE id = ?",
         [Q_OUTBOX_ANSWER]       = "INSERT INTO answer SELECT ?, ?, ?, ?"
                                   " WHERE EXISTS (SELECT 1 FROM outbox WHERE id = ?1)"
@@ -249,6 +250,14 @@ int shelf_outbox_add(Shelf *s, const ShelfLetter *letter) {
         sql_bind_text(q, 3, letter->relays);
         sql_bind_text(q, 4, letter->json);
         sql_bind_int(q, 5, letter->expires_at);
+        return sql_run(q);
+}
+
+int shelf_outbox_relays(Shelf *s, const uint8_t id[static 32], const char *relays) {
+        SqlStatement *q = s->q[Q_OUTBOX_RELAYS];
+
+        sql_bind_bytes(q, 1, id, 32);
+        sql_bind_text(q, 2, relays);
         return sql_run(q);
 }
 

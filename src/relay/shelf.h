@@ -43,6 +43,8 @@ typedef struct ShelfLetter {
 } ShelfLetter;
 
 int shelf_outbox_add(Shelf *s, const ShelfLetter *letter);
+int shelf_outbox_relays(
+                Shelf *s, const uint8_t id[static 32], const char *relays); /* instead of those */
 int shelf_outbox_remove(Shelf *s, const uint8_t id[static 32]);
 int shelf_outbox_answer(Shelf *s, const uint8_t id[static 32], const char *relay, bool accepted,
                 const char *message);

@@ -163,6 +163,64 @@ static void it_has_a_maximum_and_knows_what_it_has(void **state) {
         assert_int_equal(out_relay_n_open(w->relays[0]), 3);
 }
 
+static Letter *add_with_room(World *w, uint8_t name, size_t room) {
+        uint8_t id[32] = { name };
+        Letter *l = NULL;
+        LetterInfo info = { .id = id,
+                .owner = "host",
+                .json = "{}",
+                .durable = true,
+                .expires_at = 1000,
+                .relays = w->relays,
+                .n_relays = 1,
+                .room = room };
+
+        assert_int_equal(outbox_add(w->outbox, &info, &l), 0);
+        return l;
+}
+
+static void relays_that_are_found_out_later_get_it_too(void **state) {
+        World *w = *state;
+        Letter *l = add_with_room(w, 1, 1);
+        OutRelay *more;
+
+        outbox_hold(w->outbox, l);
+        (void) out_relay_take(w->relays[0], 1);
+        outbox_answer(w->outbox, w->relays[0], l->id, true, "", 2);
+        outbox_forget(w->outbox, l);
+        assert_int_equal(outbox_n_open(w->outbox), 1); /* it is not over while it is held */
+        assert_null(outbox_finished(w->outbox));
+
+        assert_false(outbox_extend(l, w->relays[0])); /* goes there already */
+        assert_true(outbox_extend(l, w->relays[1]));
+        assert_int_equal(outbox_relay(w->outbox, "ws://c", &more), 0);
+        assert_false(outbox_extend(l, more)); /* there was room for one */
+        outbox_release(w->outbox, l);
+        assert_int_equal(outbox_n_open(w->outbox), 1);
+
+        assert_ptr_equal(out_relay_take(w->relays[1], 3)->letter, l);
+        outbox_answer(w->outbox, w->relays[1], l->id, true, "", 4);
+        assert_int_equal(outbox_n_open(w->outbox), 0);
+        assert_ptr_equal(outbox_finished(w->outbox), l);
+}
+
+static void a_letter_that_found_nobody_is_over_when_it_is_let_go(void **state) {
+        World *w = *state;
+        Letter *l = add_with_room(w, 1, 4);
+
+        (void) out_relay_take(w->relays[0], 1);
+        outbox_answer(w->outbox, w->relays[0], l->id, true, "", 2);
+        assert_int_equal(outbox_n_open(w->outbox), 0);
+        outbox_hold(w->outbox, l);
+        assert_int_equal(outbox_n_open(w->outbox), 1);
+        outbox_release(w->outbox, l);
+        assert_int_equal(outbox_n_open(w->outbox), 0);
+
+        outbox_hold(w->outbox, l); /* and where it is given up meanwhile */
+        outbox_remove(w->outbox, l);
+        assert_int_equal(outbox_n_open(w->outbox), 0);
+}
+
 static void verdicts_wait_to_be_saved_once(void **state) {
         World *w = *state;
         Letter *l = add(w, 1, 2, true), *memory = add(w, 2, 1, false), *list;
@@ -269,6 +327,8 @@ int main(void) {
                 with_world(a_relay_that_wants_a_pause_gets_it),
                 with_world(an_error_that_stays_becomes_a_refusal),
                 with_world(it_has_a_maximum_and_knows_what_it_has),
+                with_world(relays_that_are_found_out_later_get_it_too),
+                with_world(a_letter_that_found_nobody_is_over_when_it_is_let_go),
                 with_world(verdicts_wait_to_be_saved_once),
                 with_world(verdicts_come_back_from_the_disk),
                 with_world(what_expires_is_refused_and_memory_is_freed),

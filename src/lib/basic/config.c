@@ -125,6 +125,8 @@ static const ConfigItem items[] = {
           N_("How much proof of work the local relay wants of an event, in bits.") },
         { "relay", "forward",         &config_boolean, AT(relay.forward),        "false",                0, 0,
           N_("Whether what programs publish on the local relay is sent on to the other relays.") },
+        { "relay", "reach_people",    &config_boolean, AT(relay.reach_people),   "true",                 0, 0,
+          N_("Whether an event also goes to relays where those read whom it names (NIP-65).") },
         { "relay", "outbox_max",      &config_count,   AT(relay.outbox_max),      "100000",               1, 10000000,
           N_("How many events may wait to be accepted by relays.") },
 

@@ -133,7 +133,7 @@ typedef struct Config {
                 char *ca_file; /* "": the system's */
                 char *proxy;   /* ADDRESS:PORT; "": none */
                 uint32_t outbox_max, min_pow;
-                bool forward;
+                bool forward, reach_people;
         } relay;
         struct {
                 char *driver;      /* "auto": see config_wallet_driver() */
