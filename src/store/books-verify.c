@@ -64,6 +64,13 @@ static const struct {
           "(SELECT job_id, msats FROM job_funds WHERE place = 'provider' AND msats > 0) AS f "
           "FULL JOIN (SELECT job_id, sum(amount_msats) AS earned FROM earnings "
           "WHERE source = 'job' GROUP BY 1) AS e ON e.job_id = f.job_id "
+          "WHERE coalesce(msats, 0) <> coalesce(earned, 0) UNION ALL "
+          "SELECT printf('%s moved %d msat to the provider, who earned %d msat by it', "
+          "coalesce(t.id, e.id), msats, earned) FROM "
+          "(SELECT 'transfer:' || ref AS id, m.msats AS msats FROM ledger_moves AS m "
+          "JOIN ledger_entries ON seq = entry WHERE credit = 'provider' AND debit GLOB 'agent:*' "
+          "AND kind = 'transfer') AS t FULL JOIN (SELECT id, amount_msats AS earned FROM earnings "
+          "WHERE source = 'other' AND id GLOB 'transfer:*') AS e ON e.id = t.id "
           "WHERE coalesce(msats, 0) <> coalesce(earned, 0)" },
         { "grants",
           "SELECT printf('grant %s has used %d msat, its payments sum up to %d msat', name, "

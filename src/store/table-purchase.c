@@ -15,6 +15,7 @@ static const char *const names[_PURCHASE_STATE_MAX] = {
 
 enum {
         Q_ADD,
+        Q_FORGET,
         Q_STATE,
         Q_MOVE,
         Q_LIST,
@@ -39,6 +40,10 @@ static const char *const texts[_Q_MAX] = {
                   "grant_name, ref, fee_max_msats) "
                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                   "ON CONFLICT (id) DO NOTHING ON CONFLICT (ref) WHERE ref <> '' DO NOTHING",
+        [Q_FORGET] = "UPDATE purchases SET request = '', bolt11 = '', result = NULL WHERE seq IN "
+                     "(SELECT seq FROM purchases WHERE ref <> '' AND request <> '' "
+                     "AND completed_at IS NOT NULL AND completed_at < unixepoch() - 86400 "
+                     "ORDER BY completed_at LIMIT 4)",
         [Q_STATE] = "SELECT status FROM purchases WHERE id = ?",
         [Q_MOVE] = "UPDATE purchases SET status = ?2, "
                    "payee_pubkey = coalesce(nullif(payee_pubkey, ''), ?3), "
@@ -150,6 +155,12 @@ static int find_state(PurchaseTable *t, const char *id, PurchaseState *ret) {
         return 1;
 }
 
+/* What an agent asked and was answered is in its own history; here it is kept for a day, for who
+ * asks by the ref after a crash. Each new one makes some room, so it never takes long. */
+static int forget_texts(PurchaseTable *t, const Purchase *p) {
+        return *p->ref ? sql_run(t->q[Q_FORGET]) : 0;
+}
+
 static int insert(PurchaseTable *t, const Purchase *p) {
         SqlStatement *q = t->q[Q_ADD];
 
@@ -188,7 +199,7 @@ int purchase_add(PurchaseTable *t, const Purchase *p, int *ret_verdict, const ch
         *ret_verdict = 0;
         *ret_text = "";
         if (sql_changes(t->db) > 0)
-                return 0;
+                return forget_texts(t, p);
         r = find_state(t, p->id, &state);
         if (r < 0)
                 return r;

@@ -59,12 +59,17 @@ class Host:
         return self.answer(seconds)
 
     def kill(self):
+        self.process.kill()
+        self.end(-9)
+
+    def end(self, expect=0):
+        """It leaves when nothing is ordered any more. One that was killed stays so."""
         if self.process.stdout.closed:
             return
-        self.process.kill()
-        self.process.wait()
-        self.reader.join()
+        killed = self.process.poll() == -9
         self.process.stdin.close()
+        assert self.process.wait(60) in ((expect,) if not killed else (-9,))
+        self.reader.join()
         self.process.stdout.close()
         self.log.close()
 
@@ -116,7 +121,7 @@ def world(make_pylon, relay, tmp_path, mind):
     make.again = host
     yield make
     for one in made:
-        one.kill()
+        one.end()
     for agent in agents:
         agent.purse.verify()
         agent.purse.close()
@@ -245,6 +250,30 @@ def test_a_thought_is_bought_and_paid_once_wherever_the_host_is_killed(world, re
     thought = again.ask(think(1, encrypt=1))
     assert (thought["error"], thought["text"], thought["cost"]) == (0, "Paris.", PRICE)
     assert agent.spent() == PRICE and len(relay.events(5050)) == 1 and len(purchases(pylon)) == 1
+
+
+@pytest.mark.parametrize("role", ["relay", "wallet", "provider", "store"])
+def test_a_service_is_killed_while_a_thought_is_bought(world, relay, mind, role):
+    mind.answer = lambda messages: ["Par", 2, "is."]
+    pylon, agent, host = world()
+    host.order(think(1, encrypt=1))
+    wait_for(lambda: mind.asked, 20, "the model is asked")
+    pylon.kill(role)
+    agent.purse.close()
+    thought = host.answer()
+    assert (thought["error"], thought["text"], thought["cost"]) == (0, "Paris.", PRICE)
+    assert agent.spent() == PRICE and len(relay.events(5050)) == 1
+
+
+def test_who_failed_is_remembered_by_the_next_life(world, relay):
+    pylon, agent, host = world()
+    rival = Rival(relay, agent)
+    host.order(think(1))
+    rival.say(7000, [["status", "error", "not today"]])
+    assert host.answer()["error"] == 0
+    host.kill()
+    assert world.again(pylon).ask(think(2))["error"] == 0
+    assert len([e for e in relay.events(5050) if tag(e, "p") == rival.pubkey]) == 1
 
 
 # ---- the next one

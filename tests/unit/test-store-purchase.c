@@ -5,8 +5,10 @@
 #include "schema.h"
 #include "table-purchase.h"
 
-#define ID    "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"
-#define PAYEE "ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0"
+#define ID         "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"
+#define PAYEE      "ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0"
+
+#define PAYEE_REST "0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0ab0ffee0"
 
 typedef struct World {
         char folder[64], path[96];
@@ -138,6 +140,36 @@ static void a_ref_is_of_one_purchase_and_finds_it_in_every_state(void **state) {
         assert_string_equal(w->trail, "c0ffee00 received  0\n");
 }
 
+static int whole(const Purchase *p, void *userdata) {
+        World *w = userdata;
+        size_t n = strlen(w->trail);
+
+        (void) snprintf(w->trail + n, sizeof(w->trail) - n, "%s '%s' '%s'\n", p->state, p->request,
+                        p->result);
+        return 0;
+}
+
+static void texts_with_a_ref_are_kept_for_a_day(void **state) {
+        World *w = *state;
+
+        assert_int_equal(add_ref(w, ID, "one"), 0);
+        assert_int_equal(move(w, "received", "", "{\"id\":1}"), 0);
+        assert_int_equal(add_ref(w, PAYEE, "two"), 0);
+        w->trail[0] = '\0';
+        assert_int_equal(purchase_list_ref(w->purchases, "one", whole, w), 0);
+        assert_string_equal(w->trail, "received '{}' '{\"id\":1}'\n");
+
+        assert_int_equal(sql_exec(w->db, "UPDATE purchases SET completed_at = 1700000000 "
+                                         "WHERE ref = 'one'"),
+                        0);
+        assert_int_equal(move_id(w, PAYEE, "failed", "", ""), 0);
+        assert_int_equal(add_ref(w, "00" PAYEE_REST, "three"), 0);
+        w->trail[0] = '\0';
+        assert_int_equal(purchase_list_ref(w->purchases, "one", whole, w), 0);
+        assert_int_equal(purchase_list_ref(w->purchases, "two", whole, w), 0);
+        assert_string_equal(w->trail, "received '' ''\nfailed '{}' ''\n");
+}
+
 static int outcome(const PurchaseOutcome *o, void *userdata) {
         World *w = userdata;
         size_t n = strlen(w->trail);
@@ -210,6 +242,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                                 a_ref_is_of_one_purchase_and_finds_it_in_every_state, set_up,
                                 tear_down),
+                cmocka_unit_test_setup_teardown(
+                                texts_with_a_ref_are_kept_for_a_day, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(
                                 how_it_went_with_providers_is_told_newest_first, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(it_goes_forward_only, set_up, tear_down),
