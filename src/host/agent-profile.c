@@ -1,5 +1,6 @@
 /* What others read about an agent: its profile and its lists of relays, published when they are not
  * what was published last. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "agents.h"
@@ -24,26 +25,12 @@ struct Profile {
         size_t n_drafts, n_published;
         int error;
         char hash[HEX32_MAX]; /* of all of them but their times */
-        bool again;           /* the settings have changed since it began */
+        int64_t at;
+        bool again; /* the settings have changed since it began */
         StoreCall *asking;
         SignerCall *signing;
         RelayPublish *publishing[DRAFTS_MAX];
 };
-
-static Profile *profile_done(Profile *p) {
-        for (size_t i = 0; i < p->n_drafts; i++) {
-                (void) draft_free(p->drafts[i]);
-                p->publishing[i] = relay_publish_free(p->publishing[i]);
-        }
-        p->n_drafts = p->n_published = 0;
-        p->asking = store_call_free(p->asking);
-        p->signing = signer_call_free(p->signing);
-        return p;
-}
-
-Profile *profile_free(Profile *p) {
-        return p ? mfree(profile_done(p)) : NULL;
-}
 
 /* ---- what is said */
 
@@ -167,47 +154,70 @@ static int fill(const HostAgent *a, uint16_t kind, Draft *d) {
         }
 }
 
-static int add_draft(Profile *p, uint16_t kind, Sha256 *hash) {
-        int64_t now = agents_now(p->agent->host->agents);
-        _cleanup_free_ char *json = NULL;
-        Draft *d = NULL, *timeless = NULL;
+static int add_draft(Profile *p, uint16_t kind, int64_t at) {
+        _cleanup_(draft_freep) Draft *d = NULL;
         int r;
 
-        r = draft_new(kind, now, &d);
+        r = draft_new(kind, at, &d);
         if (r >= 0)
                 r = fill(p->agent, kind, d);
-        if (r >= 0)
-                r = draft_new(kind, 0, &timeless);
-        if (r >= 0)
-                r = fill(p->agent, kind, timeless);
-        if (r >= 0)
-                r = draft_json(timeless, &json);
-        if (r >= 0)
-                r = sha256_add(hash, json, strlen(json));
-        (void) draft_free(timeless);
-        if (r < 0) {
-                (void) draft_free(d);
+        if (r < 0)
                 return r;
-        }
-        p->drafts[p->n_drafts++] = d;
+        p->drafts[p->n_drafts++] = TAKE_PTR(d);
         return 0;
 }
 
-static int make_drafts(Profile *p) {
+static void drop_drafts(Profile *p) {
+        while (p->n_drafts > 0)
+                (void) draft_free(p->drafts[--p->n_drafts]);
+}
+
+static int make_drafts(Profile *p, int64_t at) {
         static const uint16_t kinds[] = { PROFILE_KIND, RELAY_LIST_KIND, DM_RELAYS_KIND,
                 SA_PROFILE_KIND, SA_SCHEDULE_KIND };
+        size_t n = p->agent->settings->nip_sa ? ELEMENTSOF(kinds) : 3;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add_draft(p, kinds[i], at);
+        return r;
+}
+
+/* Of what they say; when they say it is left out. */
+static int hash_drafts(Profile *p) {
         _cleanup_(sha256_freep) Sha256 *hash = NULL;
         uint8_t bytes[32];
         int r;
 
         r = sha256_new(&hash);
-        for (size_t i = 0; r >= 0 && i < (p->agent->settings->nip_sa ? 5U : 3U); i++)
-                r = add_draft(p, kinds[i], hash);
+        if (r >= 0)
+                r = make_drafts(p, 0);
+        for (size_t i = 0; r >= 0 && i < p->n_drafts; i++) {
+                _cleanup_free_ char *json = NULL;
+
+                r = draft_json(p->drafts[i], &json);
+                if (r >= 0)
+                        r = sha256_add(hash, json, strlen(json));
+        }
         if (r >= 0)
                 r = sha256_end(hash, bytes);
         if (r >= 0)
                 hex_encode(bytes, sizeof(bytes), p->hash);
+        drop_drafts(p);
         return r;
+}
+
+static Profile *profile_done(Profile *p) {
+        for (size_t i = 0; i < DRAFTS_MAX; i++)
+                p->publishing[i] = relay_publish_free(p->publishing[i]);
+        drop_drafts(p);
+        p->asking = store_call_free(p->asking);
+        p->signing = signer_call_free(p->signing);
+        return p;
+}
+
+Profile *profile_free(Profile *p) {
+        return p ? mfree(profile_done(p)) : NULL;
 }
 
 /* ---- its way out */
@@ -233,11 +243,13 @@ static void on_noted(int error, const char *reason, _unused_ const char *value, 
         profile_end(p);
 }
 
+/* "HASH TIME" */
 static void profile_note(Profile *p) {
-        char name[96];
+        char name[96], value[96];
 
         setting_name(p->agent, name);
-        if (store_set_setting(p->agent->host->agents->settings, name, p->hash, on_noted, p,
+        (void) snprintf(value, sizeof(value), "%s %" PRIi64, p->hash, p->at);
+        if (store_set_setting(p->agent->host->agents->settings, name, value, on_noted, p,
                             &p->asking) < 0)
                 profile_end(p);
 }
@@ -281,16 +293,22 @@ static void on_signed(int error, _unused_ const char *name, const char *reason,
         profile_end(p); /* what is on its way goes; all of it again at the next change or start */
 }
 
+/* NIP-01: of two versions the later one counts, so each is later than the one before. */
 static void on_asked(int error, _unused_ const char *reason, const char *value, void *userdata) {
         Profile *p = userdata;
+        int64_t last = 0;
 
-        if (error >= 0 && streq(value, p->hash)) {
+        if (error < 0 || startswith(value, p->hash)) {
                 profile_end(p);
                 return;
         }
-        if (error < 0 || signer_sign(p->agent->host->agents->signer, p->agent->key,
-                                         (const Draft *const *) p->drafts, p->n_drafts, on_signed,
-                                         p, &p->signing) < 0)
+        if (strlen(value) > HEX32_MAX)
+                (void) parse_i64(value + HEX32_MAX, &last);
+        p->at = MAX(agents_now(p->agent->host->agents), last + 1);
+        if (make_drafts(p, p->at) < 0 ||
+                        signer_sign(p->agent->host->agents->signer, p->agent->key,
+                                        (const Draft *const *) p->drafts, p->n_drafts, on_signed, p,
+                                        &p->signing) < 0)
                 profile_end(p);
 }
 
@@ -307,7 +325,7 @@ void agent_publish_profile(HostAgent *a) {
                 return;
         p->agent = a;
         setting_name(a, name);
-        if (make_drafts(p) < 0 || store_get_setting(a->host->agents->settings, name, on_asked, p,
+        if (hash_drafts(p) < 0 || store_get_setting(a->host->agents->settings, name, on_asked, p,
                                                   &p->asking) < 0) {
                 log_warning("The profile of agent %s is not published.", a->name);
                 (void) profile_free(p);

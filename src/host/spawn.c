@@ -260,6 +260,8 @@ static void on_granted(int error, const char *reason, void *userdata) {
 
         if (error < 0)
                 log_warning("The limits of agent %s are not set yet: %s.", s->agent->name, reason);
+        else if (s->agent->work->grant == GRANT_UNKNOWN)
+                s->agent->work->grant = GRANT_SET;
         flow_drive(&s->flow, spawn_next(s, SPAWN_FUNDING));
 }
 
