@@ -79,8 +79,6 @@ static Step prepare(Flow *f) {
         Deed *d = flow_deed(f);
         int r;
 
-        if (isempty(recipient(d)))
-                return flow_fail(f, -ENOENT, "its owner has no key");
         r = ask_about(d, on_learned);
         return r < 0 ? flow_fail(f, r, "the relays could not be asked") : flow_wait();
 }
@@ -175,4 +173,14 @@ static Step send_it(Flow *f) {
 }
 
 const DeedClass deed_dm = { .prepare = prepare, .sign = sign, .send = send_it };
-const DeedClass deed_ask = { .prepare = prepare, .sign = sign, .send = send_it };
+/* The end of the tick tells of it, and its history; a letter is for who wants letters. */
+static bool ask_stays(const Deed *d) {
+        return isempty(recipient(d)) || !d->agent->settings->notify_owner;
+}
+
+const DeedClass deed_ask = {
+        .prepare = prepare,
+        .sign = sign,
+        .send = send_it,
+        .stays = ask_stays,
+};

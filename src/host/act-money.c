@@ -175,8 +175,10 @@ static void settled(Deed *d, const WalletPaid *paid) {
 
         d->cost_msat = d->money.msat + paid->fee_msat;
         (void) snprintf(d->hash, sizeof(d->hash), "%s", paid->hash);
-        log_notice("%s paid %s in tick %" PRIi64 ".", d->agent->key, msat_text(d->cost_msat, text),
-                        d->number);
+        log_event(LOG_NOTICE, LOG_ID_AGENT_PAID,
+                        LOG_FIELDS("PYLON_AGENT", d->agent->npub, "PYLON_PAYMENT", paid->hash),
+                        "%s paid %s in tick %" PRIi64 ".", d->agent->key,
+                        msat_text(d->cost_msat, text), d->number);
         if (d->action->type == ACTION_ZAP)
                 deed_await_receipt(d);
         else

@@ -233,7 +233,10 @@ int approve(Host *host, const char *id, bool yes, const char *note, approve_done
                                 yes ? "its owner agreed" : "its owner said no",
                                 isempty(note) ? "" : ": ",
                                 (int) utf8_prefix(note ?: "", strlen(note ?: ""), 128), note ?: "");
-        log_notice("%s of %s, \"%s\": %s.", w->approval.type, w->approval.agent->key,
+        log_event(LOG_NOTICE, LOG_ID_AGENT_DECIDED,
+                        LOG_FIELDS("PYLON_AGENT", w->approval.agent->npub, "PYLON_APPROVAL",
+                                        w->approval.id),
+                        "%s of %s, \"%s\": %s.", w->approval.type, w->approval.agent->key,
                         w->approval.text, words);
         return move(w, w->yes ? "planned" : yes ? "refused" : "denied", words);
 }

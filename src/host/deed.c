@@ -189,8 +189,11 @@ static void deed_changed(Flow *f, int from) {
 
 /* ---- states */
 
-static Step deed_plan(_unused_ Flow *f) {
-        return flow_go(flow_deed(f)->class->sign ? DEED_PREPARING : DEED_APPLYING);
+static Step deed_plan(Flow *f) {
+        const Deed *d = flow_deed(f);
+        bool stays = !d->class->sign || (d->class->stays && d->class->stays(d));
+
+        return flow_go(stays ? DEED_APPLYING : DEED_PREPARING);
 }
 
 static Step deed_prepare(Flow *f) {

@@ -32,6 +32,7 @@ typedef struct DeedClass {
         Step (*look)(Flow *f); /* a payment whose outcome is open */
         /* What happens in the store with "done"; NULL: nothing but that. */
         int (*apply)(Deed *d, ActionMove *move);
+        bool (*stays)(const Deed *d); /* true: this one is done in the store alone; NULL: none */
         bool pays;
 } DeedClass;
 

@@ -9,6 +9,7 @@
 #define DONE_DEPTH   4
 #define DONE_VALUES  16384
 #define REFUSED_TEXT 400 /* bytes of what was refused that are kept */
+#define QUESTION_MAX 150 /* bytes of a question that a signal tells */
 #define DAY          (24 * 3600)
 
 void tick_plans_done(Tick *t) {
@@ -19,8 +20,29 @@ void tick_plans_done(Tick *t) {
         t->n_plans = 0;
 }
 
-const char *tick_plan_type(const Plan *p) {
-        return p->action ? action_type_name(p->action->type) : p->type;
+static const char *outcome(const Plan *p) {
+        return p->verdict == POLICY_REFUSE ? "refused"
+               : p->verdict == POLICY_WAIT ? "waits"
+               : p->failed                 ? "failed"
+               : p->under_way              ? "under way"
+                                           : "";
+}
+
+static void add_summary(Tick *t, const char *type, const char *text, const char *state) {
+        size_t n = strlen(t->summary), max = sizeof(t->summary) - n;
+        int size;
+
+        size = snprintf(t->summary + n, max, "%s%s%s%s%s%s%s%s", n > 0 ? ", " : "", type,
+                        *text ? " \"" : "", text, *text ? "\"" : "", *state ? " (" : "", state,
+                        *state ? ")" : "");
+        if (size < 0 || (size_t) size >= max)
+                t->summary[n] = 0; /* what does not fit is in the history */
+}
+
+void tick_summarise(Tick *t) {
+        t->summary[0] = 0;
+        for (size_t i = 0; i < t->n_plans; i++)
+                add_summary(t, t->plans[i].type, t->plans[i].question, outcome(t->plans + i));
 }
 
 /* ---- reading */
@@ -83,6 +105,10 @@ static int add_action(Tick *t, const Json *j) {
                 p->verdict = POLICY_REFUSE;
                 (void) snprintf(p->reason, sizeof(p->reason), "the same is in this answer already");
         }
+        (void) snprintf(p->type, sizeof(p->type), "%s", action_type_name(a->type));
+        if (a->type == ACTION_ASK)
+                (void) snprintf(p->question, sizeof(p->question), "%.*s",
+                                (int) utf8_prefix(a->text, strlen(a->text), QUESTION_MAX), a->text);
         p->action = TAKE_PTR(a);
         t->n_plans++;
         return 0;
@@ -262,7 +288,7 @@ void tick_plan_rows(const Tick *t, TickAction *ret) {
 
                 ret[i] = (TickAction){
                         .n = (uint32_t) i + 1,
-                        .type = tick_plan_type(p),
+                        .type = p->type,
                         .json = p->json,
                         .state = p->verdict == POLICY_GO     ? "planned"
                                  : p->verdict == POLICY_WAIT ? "waiting"

@@ -30,8 +30,9 @@ typedef enum TickState {
 
 /* One thing the agent wants, and what is to become of it. */
 typedef struct Plan {
-        Action *action; /* NULL: it could not be read, or is under way */
-        char type[16];
+        Action *action;               /* NULL: it could not be read, or is under way */
+        char type[16], question[160]; /* question: to the owner */
+        bool under_way, failed;
         char *json;
         PolicyVerdict verdict;
         PolicyMoney money;
@@ -118,7 +119,7 @@ void tick_dismiss(Tick *t); /* the agent may leave */
 Step tick_plan(Flow *f);
 void tick_plan_rows(const Tick *t, TickAction *ret); /* TICK_ACTIONS_MAX of them */
 void tick_plans_done(Tick *t);
-const char *tick_plan_type(const Plan *p);
+void tick_summarise(Tick *t); /* for people: what is wanted, and what became of it so far */
 /* A wish for the next time is told with the tick's end. */
 void tick_take_wish(Tick *t, const Action *a);
 
@@ -131,6 +132,5 @@ void tick_replay_id(const Tick *t, char ret[static TICK_ID_MAX]);
 
 /* tick.c */
 const char *tick_reason(const Tick *t); /* why it failed, for people */
-void tick_add_summary(Tick *t, const char *type, const char *state);
 int tick_new(HostAgent *a, const char *trigger, Tick **ret);
 int tick_launch(Tick *t, TickState first);

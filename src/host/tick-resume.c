@@ -2,6 +2,7 @@
  * on where it was; what is on disk says what may have been seen by others, and that is not done
  * twice. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "approve-private.h"
 #include "basic/log.h"
@@ -49,14 +50,24 @@ static bool is_under_way(const ActionRow *row) {
                streq(row->state, "signed") || streq(row->state, "unknown");
 }
 
-/* A wish for the next time was noted to be done, and is told with the tick's end. */
-static void take_wish(Tick *t, const ActionRow *row) {
+/* For the end of the tick: its summary, and a wish for the next time, which was noted to be done.
+ */
+static void take_plan(Tick *t, const ActionRow *row) {
         _cleanup_(action_freep) Action *a = NULL;
         const char *reason;
+        bool waits = streq(row->state, "waiting");
+        Plan *p = t->plans + t->n_plans;
 
-        if (streq(row->type, action_type_name(ACTION_SCHEDULE)) && !streq(row->state, "refused") &&
+        if (t->n_plans == TICK_ACTIONS_MAX || row->n != t->n_plans + 1)
+                return;
+        *p = (Plan){ .verdict = waits ? POLICY_WAIT : POLICY_GO };
+        (void) snprintf(p->type, sizeof(p->type), "%s", row->type);
+        if (streq(row->state, "refused"))
+                p->verdict = POLICY_REFUSE;
+        else if (streq(row->type, action_type_name(ACTION_SCHEDULE)) &&
                         action_parse_text(row->json, strlen(row->json), &a, &reason) >= 0)
                 tick_take_wish(t, a);
+        t->n_plans++;
 }
 
 static int take_actions(Hands *h, HostAgent *a, Tick *t, const OpenTick *tick) {
@@ -65,10 +76,8 @@ static int take_actions(Hands *h, HostAgent *a, Tick *t, const OpenTick *tick) {
         for (size_t i = 0; i < tick->n_actions && r >= 0; i++) {
                 const ActionRow *row = tick->actions + i;
 
-                if (t) {
-                        take_wish(t, row);
-                        tick_add_summary(t, row->type, "");
-                }
+                if (t)
+                        take_plan(t, row);
                 if (is_under_way(row))
                         r = take_action(h, a, t, tick, row);
         }

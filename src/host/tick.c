@@ -299,6 +299,10 @@ void tick_deed_rests(Tick *t, Deed *d) {
         assert(t->n_deeds > 0);
 
         t->n_deeds--;
+        if (d->n <= t->n_plans && deed_is_over(d)) {
+                t->plans[d->n - 1].under_way = false;
+                t->plans[d->n - 1].failed = d->flow.state == DEED_FAILED;
+        }
         if (d->cost_msat > 0)
                 t->cost_msat += d->cost_msat;
         if (all_rest(t) && t->flow.state == TICK_ACTING)
@@ -317,8 +321,9 @@ static int begin_plan(Tick *t, uint32_t n, Plan *p) {
         };
         int r;
 
-        if (p->verdict == POLICY_WAIT)
-                return approval_add(t->hands, &order, p->json, t->at);
+        if (p->verdict == POLICY_WAIT && approval_add(t->hands, &order, p->json, t->at) < 0)
+                log_warning("%s, tick %" PRIi64 ": action %u waits for the next start.",
+                                t->agent->key, t->number, n);
         if (p->verdict != POLICY_GO)
                 return 0;
         tick_take_wish(t, p->action);
@@ -326,6 +331,7 @@ static int begin_plan(Tick *t, uint32_t n, Plan *p) {
         if (r < 0)
                 return r;
         p->action = NULL;
+        p->under_way = true;
         t->n_deeds++;
         return 0;
 }
@@ -337,11 +343,7 @@ static Step tick_act(Flow *f) {
         tick_dismiss(t);
         if (t->replay)
                 return flow_go(TICK_DONE);
-        for (size_t i = 0; i < t->n_plans; i++) {
-                tick_add_summary(t, tick_plan_type(t->plans + i),
-                                t->plans[i].verdict == POLICY_GO     ? ""
-                                : t->plans[i].verdict == POLICY_WAIT ? "waits"
-                                                                     : "refused");
+        for (size_t i = 0; i < t->n_plans && !t->recalled; i++) {
                 r = begin_plan(t, (uint32_t) i + 1, t->plans + i);
                 if (r < 0)
                         return flow_fail(f, r, "there is no memory");
@@ -364,13 +366,6 @@ static void drop_unbegun(Tick *t) {
         }
 }
 
-void tick_add_summary(Tick *t, const char *type, const char *state) {
-        size_t n = strlen(t->summary);
-
-        (void) snprintf(t->summary + n, sizeof(t->summary) - n, "%s%s%s%s%s", n > 0 ? ", " : "",
-                        type, *state ? " (" : "", state, *state ? ")" : "");
-}
-
 static void tick_over(Flow *f) {
         Tick *t = flow_tick(f);
         HostAgent *a = t->agent;
@@ -385,12 +380,15 @@ static void tick_over(Flow *f) {
                 .summary = t->summary,
         };
 
+        tick_summarise(t);
         if (t->replay) {
                 tick_replayed(t);
                 return;
         }
         if (result.error < 0)
-                log_info("%s, tick %" PRIi64 " failed: %s.", a->key, t->number, result.reason);
+                log_event(LOG_INFO, LOG_ID_AGENT_FAILED, LOG_FIELDS("PYLON_AGENT", a->npub),
+                                "%s, tick %" PRIi64 " failed: %s.", a->key, t->number,
+                                result.reason);
         else
                 log_info("%s, tick %" PRIi64 " is done in %" PRIi64 " ms: %s.", a->key, t->number,
                                 elapsed_ms(t), t->summary[0] ? t->summary : "nothing");

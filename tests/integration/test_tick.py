@@ -99,6 +99,27 @@ def test_people_read_its_messages(life):
     assert json.loads(line) == {"from": alice.pubkey, "kind": 14, "text": "dear stranger"}
 
 
+def test_who_knows_nothing_better_is_answered_by_nip_04(life):
+    alice = life.spawn(msat=1_000_000)
+    alice.answers("""
+say(*[{"type": "dm", "to": o["author"], "text": "dear " + o["text"]} for o in context["observations"] if o["what"] == "dm"])""")
+    letter("old", life.relay.url, alice.pubkey, "old friend", who=STRANGER)
+    (line,) = wait_for(lambda: letter("old-read", life.relay.url, who=STRANGER).splitlines(), 30, "it answers")
+    assert json.loads(line) == {"from": alice.pubkey, "kind": 4, "text": "dear old friend"}
+    assert not life.relay.events(1059)
+
+
+def test_a_question_reaches_its_owner(life):
+    alice = life.spawn(owner__npub=public_key(OWNER), owner__notify="true")
+    alice.wants({"type": "ask", "text": "may I?"})
+    assert [(a["type"], a["state"]) for a in alice.tick()["actions"]] == [("ask", "done")]
+    (line,) = letter("read", life.relay.url, who=OWNER).splitlines()
+    assert json.loads(line) == {"from": alice.pubkey, "kind": 14, "text": "may I?"}
+    life.pylon.run("agent", "edit", "alice", "owner.notify", "false")
+    assert alice.tick()["actions"][0]["state"] == "done"
+    assert len(letter("read", life.relay.url, who=OWNER).splitlines()) == 1
+
+
 def test_it_follows_and_keeps_the_rest_of_the_list(life):
     alice = life.spawn()
     alice.wants({"type": "follow", "who": "33" * 32, "on": True}, {"type": "follow", "who": "44" * 32, "on": True})

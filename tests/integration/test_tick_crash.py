@@ -157,6 +157,20 @@ def test_the_host_is_killed_while_a_tick_fails(make_pylon, relay, tmp_path, mome
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
+def test_the_host_is_killed_while_an_action_fails(make_pylon, relay, tmp_path, moment):
+    fault = Fault(tmp_path, f"action.failed.{moment}", "kill")
+    life = Life(make_pylon, relay, tmp_path, env=fault.env)
+    alice = life.spawn(msat=1_000_000)
+    alice.wants({"type": "zap", "to": "33" * 32, "sats": SATS}, {"type": "post", "text": "still here"})
+    subprocess.run(life.pylon.command("agent", "tick", "alice"), capture_output=True, timeout=60, check=False)
+    fault.wait()
+    alice.wait_tick(2, "done")
+    assert wait_for(lambda: ends(alice, 2), 30, "both are over") == [("zap", "failed"), ("post", "done")]
+    assert len(alice.notes()) == 1 and life.balance("alice") == 1_000_000
+    life.end()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
 def test_the_host_is_killed_while_it_thinks(make_pylon, relay, tmp_path, moment):
     """The thought is bought from this machine's provider; the same id finds it again."""
     fault = Fault(tmp_path, f"tick.thinking.{moment}", "kill")

@@ -34,4 +34,7 @@
 #define LOG_ID_AGENT_DAMAGED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a93"
 #define LOG_ID_AGENT_MNEMONIC  "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a94"
 #define LOG_ID_AGENT_STORM     "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a95"
+#define LOG_ID_AGENT_FAILED    "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a97"
+#define LOG_ID_AGENT_PAID      "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a98"
+#define LOG_ID_AGENT_DECIDED   "5b1f3a0c6d1e4f2b9a7c0e8d2f4b6a99"
 /* clang-format on */
