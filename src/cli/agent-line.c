@@ -1,6 +1,7 @@
 /* The agents as they are on the bus: read, and told in one line or as JSON. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "agent.h"
 #include "basic/codec.h"
@@ -9,7 +10,9 @@
 #include "nostr/nip19.h"
 #include "text.h"
 
-#define AGENTS_MAX 4096
+#define AGENTS_MAX    4096
+#define LOADING_AGAIN (50 * MSEC)
+#define LOADING_TRIES 200
 
 /* ---- reading */
 
@@ -154,11 +157,41 @@ int agents_parse(sd_bus_message *reply, AgentList *ret) {
         return 0;
 }
 
+/* A host of another version does not know the property, and has read what it has. */
+static bool is_loading(const Remote *host) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Remote properties = *host;
+        CallError error;
+        int loading;
+
+        properties.interface = "org.freedesktop.DBus.Properties";
+        return remote_call(&properties, "Get", &reply, &error, "ss", BUS_HOST, "Loading") >= 0 &&
+               sd_bus_message_read(reply, "v", "b", &loading) >= 0 && loading;
+}
+
+int agents_wait(const Remote *host, CallError *ret_error) {
+        const struct timespec pause = { .tv_nsec = LOADING_AGAIN * 1000 };
+
+        for (unsigned i = 0; is_loading(host); i++) {
+                if (i == LOADING_TRIES) {
+                        *ret_error = (CallError){ .name = "Busy" };
+                        (void) snprintf(ret_error->message, sizeof(ret_error->message), "%s",
+                                        _("pylon-host still reads which agents there are."));
+                        return -EBUSY;
+                }
+                (void) clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        }
+        return 0;
+}
+
 int agents_read(const Remote *host, AgentList *ret, CallError *ret_error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         Remote manager = *host;
         int r;
 
+        r = agents_wait(host, ret_error);
+        if (r < 0)
+                return r;
         manager.interface = "org.freedesktop.DBus.ObjectManager";
         r = remote_call(&manager, "GetManagedObjects", &reply, ret_error, NULL);
         if (r < 0)

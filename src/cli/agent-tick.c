@@ -14,6 +14,7 @@
 #define HISTORY_DEFAULT 20
 #define HISTORY_MAX     1000
 #define TICK_TIMEOUT    (15 * MIN_)
+#define BUSY_AGAIN      SEC /* its end may have come before we listened */
 #define REPLAY_TIMEOUT  (15 * MIN_)
 #define JSON_DEPTH      40
 #define JSON_VALUES     1000000
@@ -305,21 +306,28 @@ int verb_agent_history(Cli *cli) {
 /* ---- one now */
 
 typedef struct Waiting {
+        const Cli *cli;
+        const Remote *agent;
         uint64_t tick; /* 0: it has no number yet */
+        bool other;    /* has ended */
         bool ended, failed, gone;
+        usec_t until;
         char summary[512];
 } Waiting;
 
-/* TickEnded(x tick, s state, s summary): one that was dry or of another reason may end before. */
+/* TickEnded(x tick, s state, s summary) */
 static int on_ended(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *error) {
         const char *state, *summary;
         Waiting *w = userdata;
         int64_t tick;
 
-        if (sd_bus_message_read(m, "xss", &tick, &state, &summary) < 0 ||
-                        (w->tick > 0 && (uint64_t) tick != w->tick))
+        if (sd_bus_message_read(m, "xss", &tick, &state, &summary) < 0)
                 return 0;
-        w->ended = w->tick > 0;
+        if (w->tick == 0 || (uint64_t) tick != w->tick) {
+                w->other = true;
+                return 0;
+        }
+        w->ended = true;
         w->failed = streq(state, "failed");
         (void) snprintf(w->summary, sizeof(w->summary), "%s", summary);
         return 0;
@@ -330,7 +338,8 @@ static int on_gone(_unused_ sd_bus_message *m, void *userdata, _unused_ sd_bus_e
         return 0;
 }
 
-static int listen_for_end(const Remote *agent, Waiting *w) {
+static int listen_for_end(Waiting *w) {
+        const Remote *agent = w->agent;
         int r;
 
         r = sd_bus_match_signal(agent->bus, NULL, agent->destination, agent->path, agent->interface,
@@ -348,45 +357,71 @@ static usec_t now_monotonic(void) {
         return (usec_t) t.tv_sec * SEC + (usec_t) t.tv_nsec / 1000;
 }
 
-static int wait_for_end(const Cli *cli, const Remote *agent, Waiting *w) {
-        usec_t until = now_monotonic() + (cli->args.timeout > 0 ? cli->args.timeout : TICK_TIMEOUT);
+/* Until it is true, at most until then. */
+static int wait_until(Waiting *w, const bool *condition, usec_t until) {
         int r = 0;
 
-        while (r >= 0 && !w->ended && !w->gone) {
+        while (r >= 0 && !*condition && !w->gone) {
                 usec_t now = now_monotonic();
 
                 if (now >= until)
-                        return cli_fail(cli, "TimedOut",
-                                        _("Tick %" PRIu64 " is not over yet, and goes on."),
-                                        w->tick);
-                r = sd_bus_process(agent->bus, NULL);
+                        return 0;
+                r = sd_bus_process(w->agent->bus, NULL);
                 if (r == 0)
-                        r = sd_bus_wait(agent->bus, until - now);
+                        r = sd_bus_wait(w->agent->bus, until - now);
         }
-        if (r < 0 || w->gone)
-                return cli_fail(cli, "NotReachable", "%s",
-                                _("The connection to pylon-host ended; the tick goes on when it is back."));
+        return w->gone ? -ENOTCONN : r;
+}
+
+static int cut_off(const Waiting *w) {
+        return cli_fail(w->cli, "NotReachable", "%s",
+                        _("The connection to pylon-host ended; the tick goes on when it is back."));
+}
+
+/* One that runs already is waited for: two ticks of an agent never overlap. */
+static int begin_tick(Waiting *w) {
+        const Cli *cli = w->cli;
+
+        for (;;) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+                CallError error;
+
+                w->other = false;
+                if (remote_call(w->agent, "Tick", &reply, &error, "b", (int) cli->args.dry_run) >=
+                                0)
+                        return sd_bus_message_read(reply, "t", &w->tick) < 0 ? call_unreadable(cli)
+                                                                             : EXIT_SUCCESS;
+                if (!streq(error.name, "Busy") || now_monotonic() >= w->until)
+                        return agent_fail(cli, cli->args.rest[0], &error);
+                if (wait_until(w, &w->other, MIN(w->until, now_monotonic() + BUSY_AGAIN)) < 0)
+                        return cut_off(w);
+        }
+}
+
+static int wait_for_end(Waiting *w) {
+        if (wait_until(w, &w->ended, w->until) < 0)
+                return cut_off(w);
+        if (!w->ended)
+                return cli_fail(w->cli, "TimedOut",
+                                _("Tick %" PRIu64 " is not over yet, and goes on."), w->tick);
         return EXIT_SUCCESS;
 }
 
 int verb_agent_tick(Cli *cli) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(agent_remote_done) AgentRemote a = { 0 };
         const char *name = cli->args.rest[0];
-        Waiting w = { 0 };
-        CallError error;
+        Waiting w = { .cli = cli, .agent = &a.remote };
         int r;
 
+        w.until = now_monotonic() + (cli->args.timeout > 0 ? cli->args.timeout : TICK_TIMEOUT);
         r = agent_open(cli, name, &a);
         if (r != EXIT_SUCCESS)
                 return r;
-        if (listen_for_end(&a.remote, &w) < 0)
+        if (listen_for_end(&w) < 0)
                 return cli_out_of_memory(cli);
-        if (remote_call(&a.remote, "Tick", &reply, &error, "b", (int) cli->args.dry_run) < 0)
-                return agent_fail(cli, name, &error);
-        if (sd_bus_message_read(reply, "t", &w.tick) < 0)
-                return call_unreadable(cli);
-        r = wait_for_end(cli, &a.remote, &w);
+        r = begin_tick(&w);
+        if (r == EXIT_SUCCESS)
+                r = wait_for_end(&w);
         if (r != EXIT_SUCCESS)
                 return r;
         if (w.failed && !cli->args.json)

@@ -18,7 +18,9 @@
 int agent_open_host(const Cli *cli, Remote *ret) {
         CallError error;
 
-        return remote_open(cli, "host", ret, &error) < 0 ? call_fail(cli, &error) : EXIT_SUCCESS;
+        if (remote_open(cli, "host", ret, &error) < 0 || agents_wait(ret, &error) < 0)
+                return call_fail(cli, &error);
+        return EXIT_SUCCESS;
 }
 
 static int no_such_agent(const Cli *cli, const char *name) {

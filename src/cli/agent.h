@@ -20,6 +20,8 @@ typedef struct AgentList {
         size_t n;
 } AgentList;
 
+/* After a start of the host they are read from its disk, which takes a moment. */
+int agents_wait(const Remote *host, CallError *ret_error);
 int agents_read(const Remote *host, AgentList *ret, CallError *ret_error);
 int agents_parse(sd_bus_message *reply, AgentList *ret); /* what GetManagedObjects() answered */
 void agents_done(AgentList *l);

@@ -1,5 +1,6 @@
 /* com.openagents.Pylon1.Host: going online, buying one result; agents (agents-bus.c). */
 #include "agent-bus.h"
+#include "agents.h"
 #include "basic/text.h"
 #include "bus/authorize.h"
 #include "bus/names.h"
@@ -261,6 +262,15 @@ static int property_agents(_unused_ sd_bus *bus, _unused_ const char *path,
         return sd_bus_message_append(reply, "u", (uint32_t) host_agent_count(userdata));
 }
 
+/* Until then an agent that is not there may come yet. */
+static int property_loading(_unused_ sd_bus *bus, _unused_ const char *path,
+                _unused_ const char *interface, _unused_ const char *property,
+                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error) {
+        const Host *h = userdata;
+
+        return sd_bus_message_append(reply, "b", (int) !h->agents->loaded);
+}
+
 /* clang-format off */
 static const sd_bus_vtable host_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -296,6 +306,7 @@ static const sd_bus_vtable host_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("Progress", SD_BUS_ARGS("s", job, "s", status, "s", text), 0),
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Agents", "u", property_agents, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Loading", "b", property_loading, 0, 0),
         SD_BUS_PROPERTY("Purchases", "u", property_purchases, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };

@@ -13,7 +13,7 @@ import time
 import pytest
 
 import asker
-from parts import BUILD, wait_for
+from parts import BUILD, ROOT, wait_for
 
 ZOO = "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong"
 ZOO_PUBKEY = "ed6b4c4479c2a9a74dc2fb0757163e25dc0a4e13407263952bfc6c56525f5cfd"
@@ -259,7 +259,6 @@ def test_wishes_are_kept_and_stop_is_for_all(pylon):
     assert {a["wish"] for a in pylon.json("agent", "list")} == {"stopped"}
     pylon.stop()
     pylon.start("--mode", "host")
-    wait_for(lambda: len(pylon.json("agent", "list")) == 2, 10, "they are known again")
     assert {a["wish"] for a in pylon.json("agent", "list")} == {"stopped"}
     pylon.run("agent", "start", "two")
     assert info(pylon, "two")["wish"] == "started" and info(pylon, "one")["wish"] == "stopped"
@@ -341,6 +340,28 @@ def test_a_tick_that_fails_says_why_and_exits_with_1(pylon):
     assert [t["state"] for t in pylon.json("agent", "history", "scout")][:2] == ["failed", "failed"]
     (finding, *_) = [f for f in pylon.json("doctor", expect=1)["findings"] if f["area"] == "agent" and "failed" in f["text"]]
     assert finding["verdict"] == "failure" and "history" in finding["remedy"]
+
+
+def test_a_tick_that_runs_already_is_waited_for(pylon):
+    slow = mind(pylon, "import time\ntime.sleep(1)\nprint(json.dumps({'actions': []}))\n")
+    spawn(pylon, "scout", "--mind", "exec", "--exec", slow)
+    first = subprocess.Popen(pylon.command("agent", "tick", "scout", "--json"), stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: info(pylon)["ticking"], 10, "it ticks")
+    second = pylon.json("agent", "tick", "scout")
+    assert second["state"] == "done" and second["tick"] == json.loads(first.communicate()[0])["tick"] + 1
+    assert "not over yet" in pylon.run("agent", "tick", "scout", "--timeout", "500ms", expect=69).stderr
+    assert error(pylon.run("agent", "tick", "scout", "--timeout", "100ms", "--json", expect=69))["name"] == "Busy"
+    wait_for(lambda: not info(pylon)["ticking"], 10, "they are over")
+
+
+def test_who_waits_hears_when_the_host_is_killed_and_the_tick_goes_on(pylon):
+    slow = mind(pylon, "import time\ntime.sleep(1)\nprint(json.dumps({'actions': []}))\n")
+    spawn(pylon, "scout", "--mind", "exec", "--exec", slow)
+    waiting = subprocess.Popen(pylon.command("agent", "tick", "scout"), stderr=subprocess.PIPE, text=True)
+    tick = wait_for(lambda: info(pylon)["ticking"], 10, "it ticks")
+    pylon.kill("host")
+    assert "goes on" in waiting.communicate()[1] and waiting.returncode == 69
+    wait_for(lambda: [t["state"] for t in pylon.json("agent", "history", "scout") if t["tick"] == tick] == ["done"], 30, "it is done")
 
 
 def test_history_lists_ticks_and_shows_one(pylon):
@@ -473,6 +494,26 @@ def test_a_passphrase_is_typed_twice_and_not_shown(pylon):
     typed = [("Passphrase:", f"{PASSPHRASE}\n"), ("Once more:", f"{PASSPHRASE}\n")]
     screen, code = at_terminal(pylon, "agent", "export", "scout", pylon.home / "b", typed=typed)
     assert code == 0 and (pylon.home / "b").exists() and PASSPHRASE not in screen, screen
+
+
+# ---- what is promised
+
+def test_the_readme_is_right_word_for_word(make_pylon):
+    pylon = make_pylon("start", None)
+    pylon.config.write_text(f"[relay]\nlisten = \"127.0.0.1:{pylon.local_port}\"\n")    # else the defaults
+    pylon.start()
+    block = (ROOT / "README.md").read_text().split("## Your first agent")[1].split("```")[1]
+    commands = [line.partition("#")[0].strip() for line in block.strip().splitlines()]
+    said = {}
+    for command in commands:
+        assert command.startswith("pylon ")
+        done = subprocess.run(["bash", "-c", command.replace("pylon", '"$0" --user', 1), BUILD / "src/cli/pylon"], text=True,
+                              capture_output=True, env={**os.environ, "HOME": str(pylon.home)}, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        said[command.split()[2]] = done.stdout
+    assert "npub1" in said["spawn"] and "10000 sat" in said["fund"]
+    wait_for(lambda: "The door is green" in pylon.run("agent", "memory", "scout").stdout, 10, "it remembers")
+    assert "Tick" in said["tick"] and "manual" in said["history"]
 
 
 # ---- who looks from elsewhere

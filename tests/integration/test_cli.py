@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 
@@ -108,8 +109,29 @@ def test_a_home_too_long_for_a_socket_is_told(run, tmp_path):
     assert "107 bytes" in done.stderr
 
 
-def test_bash_reads_the_completion(run, tmp_path):
+@pytest.mark.parametrize("words, offered", [
+    (["job", "s"], {"show", "submit", "settle"}),
+    (["age"], {"agent"}),
+    (["agent", "sp"], {"spawn"}),
+    (["agent", "spawn", "x", "--mind", "r"], {"rules"}),
+    (["agent", "stop", "--a"], {"--all"}),
+    (["start", "-d", "--mode", ""], {"provider", "host", "both"}),
+])
+def test_bash_reads_the_completion(run, tmp_path, words, offered):
     script = tmp_path / "completion"
-    script.write_text(run("completion").stdout + 'COMP_WORDS=(pylon job s); COMP_CWORD=2; _pylon; echo "${COMPREPLY[*]}"\n')
+    script.write_text(run("completion").stdout + f"COMP_WORDS=(pylon {' '.join(w or repr(w) for w in words)})\n"
+                      f'COMP_CWORD={len(words)}; _pylon; echo "${{COMPREPLY[*]}}"\n')
     done = subprocess.run(["bash", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["show", "submit", "settle"] and not done.stderr
+    assert set(done.stdout.split()) == offered and not done.stderr
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_are_told_the_same(run, shell):
+    text = run("completion", shell).stdout
+    for words in verbs(run):
+        assert words.split()[-1] in text
+    assert "pylon completion agents" in text and "supervised" in text
+    assert "bash" in run("completion", "ksh", expect=2).stderr
+    if shutil.which(shell):
+        checked = subprocess.run([shell, "-n", "/dev/stdin"], input=text, capture_output=True, text=True)
+        assert checked.returncode == 0 and not checked.stderr

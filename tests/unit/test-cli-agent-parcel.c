@@ -54,6 +54,20 @@ static void what_was_written_is_read(void **state) {
         assert_non_null(strstr(w->text, "pylon-agent 1 pbkdf2-sha512 500000 "));
 }
 
+/* Written by an independent program, from the man page. */
+static void a_file_of_another_hand_is_read(_unused_ void **state) {
+        static const char text[] =
+                        "pylon-agent 1 pbkdf2-sha512 10000 000102030405060708090a0b0c0d0e0f\n"
+                        "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fcOX8hdskS4KWlEaBIMFIHrHNXhgll00J\n"
+                        "7b8G3fu4jMXErCKoFifNoMDeeerGYyEaxhRYc/N8\n";
+        _cleanup_(secret_freep) Secret *passphrase = NULL, *got = NULL;
+        const char *reason;
+
+        assert_int_equal(secret_copy("passphrase", 10, &passphrase), 0);
+        assert_int_equal(open_with(text, passphrase, &got, &reason), 0);
+        assert_string_equal(secret_text(got), body);
+}
+
 static void the_keys_are_the_same_again_and_two(void **state) {
         _cleanup_(parcel_keys_done) ParcelKeys one = { 0 }, two = { 0 };
         const char *reason;
@@ -145,6 +159,7 @@ static void first_lines_that_are_none_are_refused_before_any_work(void **state) 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_written_is_read),
+                cmocka_unit_test(a_file_of_another_hand_is_read),
                 cmocka_unit_test(the_keys_are_the_same_again_and_two),
                 cmocka_unit_test(another_passphrase_opens_nothing),
                 cmocka_unit_test(lines_may_end_as_elsewhere),
