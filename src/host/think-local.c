@@ -25,6 +25,7 @@
 typedef enum LocalState {
         LOCAL_PRICING,
         LOCAL_COUNTING,
+        LOCAL_PROVING,
         LOCAL_ASKING,
         LOCAL_HEARING,
         LOCAL_PAYING,
@@ -54,6 +55,7 @@ struct Local {
 
 static Step local_price(Flow *f);
 static Step local_count(Flow *f);
+static Step local_prove(Flow *f);
 static Step local_ask(Flow *f);
 static Step local_hear(Flow *f);
 static Step local_pay(Flow *f);
@@ -64,7 +66,8 @@ static void local_finish(Flow *f);
 static const FlowState local_states[_LOCAL_STATE_MAX] = {
         /*                   name        enter        deadline     late          fails         next */
         [LOCAL_PRICING]  = { "pricing",  local_price, SHORT_USEC,  LOCAL_FAILED, LOCAL_FAILED, B(LOCAL_COUNTING) | B(LOCAL_ASKING) },
-        [LOCAL_COUNTING] = { "counting", local_count, SHORT_USEC,  LOCAL_FAILED, LOCAL_FAILED, B(LOCAL_ASKING)                     },
+        [LOCAL_COUNTING] = { "counting", local_count, SHORT_USEC,  LOCAL_FAILED, LOCAL_FAILED, B(LOCAL_PROVING) | B(LOCAL_ASKING)  },
+        [LOCAL_PROVING]  = { "proving",  local_prove, SHORT_USEC,  LOCAL_FAILED, LOCAL_FAILED, B(LOCAL_ASKING)                     },
         [LOCAL_ASKING]   = { "asking",   local_ask,   HOUR,        LOCAL_FAILED, LOCAL_FAILED, B(LOCAL_HEARING)                    },
         [LOCAL_HEARING]  = { "hearing",  local_hear,  HOUR,        LOCAL_FAILED, LOCAL_FAILED, B(LOCAL_ASKING) | B(LOCAL_PAYING) | B(LOCAL_DONE) },
         [LOCAL_PAYING]   = { "paying",   local_pay,   PAYING_USEC, LOCAL_FAILED, LOCAL_FAILED, B(LOCAL_DONE)                       },
@@ -155,7 +158,7 @@ static void on_counted(int error, const char *reason, const WalletAccount *accou
         else if (accounts[0].frozen)
                 s = flow_fail(&l->flow, -EDQUOT, "the account is frozen");
         else if (accounts[0].balance_msat - accounts[0].reserved_msat < l->price_msat)
-                s = flow_fail(&l->flow, -EDQUOT, "the account has not so much");
+                s = flow_go(LOCAL_PROVING);
         flow_drive(&l->flow, s);
 }
 
@@ -164,6 +167,39 @@ static Step local_count(Flow *f) {
         const char *const names[] = { l->account };
 
         if (wallet_accounts(l->think->thinker->wallet, names, 1, on_counted, l, &l->wallet) < 0)
+                return flow_fail(f, -EAGAIN, "the wallet cannot be asked");
+        return flow_wait();
+}
+
+/* ---- too little money, unless this very thought was paid before we were killed: the transfer of
+ * its id tells */
+
+static int transfer(Local *l, wallet_done_t done) {
+        const WalletTransfer t = {
+                .id = l->think->id,
+                .from = l->account,
+                .to = PROVIDER,
+                .text = "thinking",
+                .msat = l->price_msat,
+        };
+
+        return wallet_transfer(l->think->thinker->wallet, &t, done, l, &l->wallet);
+}
+
+static int transfer_error(int error) {
+        return error == -EDQUOT || error == -EBUSY ? -EDQUOT : -EAGAIN;
+}
+
+static void on_proved(int error, const char *reason, void *userdata) {
+        Local *l = userdata;
+
+        flow_drive(&l->flow, error < 0 ? flow_fail(&l->flow, transfer_error(error),
+                                                         reason ?: "the wallet did not answer")
+                                       : flow_go(LOCAL_ASKING));
+}
+
+static Step local_prove(Flow *f) {
+        if (transfer(flow_local(f), on_proved) < 0)
                 return flow_fail(f, -EAGAIN, "the wallet cannot be asked");
         return flow_wait();
 }
@@ -382,25 +418,17 @@ static void on_paid(int error, const char *reason, void *userdata) {
         if (error >= 0)
                 error = fault("think.paid");
         if (error < 0)
-                s = flow_fail(&l->flow, error == -EDQUOT || error == -EBUSY ? -EDQUOT : -EAGAIN,
+                s = flow_fail(&l->flow, transfer_error(error),
                                 reason ?: "the wallet did not answer");
         flow_drive(&l->flow, s);
 }
 
 static Step local_pay(Flow *f) {
-        Local *l = flow_local(f);
-        const WalletTransfer t = {
-                .id = l->think->id,
-                .from = l->account,
-                .to = PROVIDER,
-                .text = "thinking",
-                .msat = l->price_msat,
-        };
         int r;
 
         r = fault("think.paying");
         if (r >= 0)
-                r = wallet_transfer(l->think->thinker->wallet, &t, on_paid, l, &l->wallet);
+                r = transfer(flow_local(f), on_paid);
         return r < 0 ? flow_fail(f, -EAGAIN, "the wallet cannot be asked") : flow_wait();
 }
 
@@ -419,6 +447,8 @@ static void local_finish(Flow *f) {
                 .model = l->used_model ?: "",
         };
 
+        l->call = bus_call_free(l->call);
+        l->again = sd_event_source_disable_unref(l->again);
         stop_hearing(l);
         if (l->started)
                 think_end(l->think, error, done ? NULL : f->reason, &t);
