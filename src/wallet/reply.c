@@ -24,6 +24,7 @@ Reply *reply_free(Reply *reply) {
         driver_op_free(reply->op);
         making_free(reply->making);
         lnurl_call_free(reply->lnurl);
+        sd_event_source_disable_unref(reply->timer);
         sd_bus_message_unref(reply->message);
         reply->purse->n_calls--;
         return mfree(reply);

@@ -12,6 +12,8 @@ typedef struct Reply {
         char hash[HEX32_MAX];
         char note[BOOKS_NAME_MAX + 1];
         bool settled;
+        unsigned n_tries;
+        sd_event_source *timer;
 } Reply;
 
 int reply_new(Purse *p, sd_bus_message *m, Reply **ret);

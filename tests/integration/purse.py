@@ -1,5 +1,6 @@
 """The parts of the tests about money: a Lightning of stubs (lightning.py), and a driver of ours behind
 tool-driver, which answers as the wallet's core would be answered."""
+import base64
 import contextlib
 import hashlib
 import json
@@ -7,8 +8,10 @@ import os
 import pathlib
 import select
 import shutil
+import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 from parts import BUILD, ROOT, free_port, is_open, wait_for
@@ -124,6 +127,148 @@ class RealLnbits:
         self.process.kill()
         self.process.wait()
         self.log.close()
+
+
+LND = ROOT / ".cache/lnd/bin"  # where tests/real/make-lnd puts it
+
+
+class RealLnd:
+    """lnd itself: a chain of our own, our node, and another one with a channel to it."""
+
+    ORDERS = {"invoice", "pay", "state", "cancel"}
+    HAD = 100_000  # sat of ours at the beginning of each test
+
+    def __init__(self, folder):
+        self.folder, self.pin = folder, ""
+        self.rpc, self.p2p = free_port(), free_port()
+        (folder / "none.conf").write_text("")
+        self.processes = []
+        self.btcd = self.start_chain()
+        self.wait(lambda: self.chain("getblockcount"), "the chain is there")
+        self.ours, self.other = self.start_node("ours"), self.start_node("other")
+        for node in (self.ours, self.other):
+            self.wait(lambda node=node: self.ask(node, "GET", "/v1/getinfo")["identity_pubkey"], f"{node['name']} is there")
+        self.open_channel()
+        self.certificate = self.ours["dir"] / "tls.cert"
+        self.nodes = {"lnd": {"url": f"https://127.0.0.1:{self.ours['rest']}", "secret": self.macaroon(self.ours)}}
+
+    @staticmethod
+    def wait(condition, what):
+        def now():
+            with contextlib.suppress(OSError, ValueError, KeyError, subprocess.CalledProcessError):
+                return condition()
+        return wait_for(now, 90, what)
+
+    def start(self, name, *command):
+        log = open(self.folder / f"{name}.log", "ab")
+        self.processes.append(subprocess.Popen([str(c) for c in command], stdout=log, stderr=log, env={**os.environ, "HOME": str(self.folder)}))
+        log.close()
+        return self.processes[-1]
+
+    def start_chain(self, miner=None):
+        return self.start("btcd", LND / "btcd", "--regtest", f"--datadir={self.folder}/btcd", f"--logdir={self.folder}/btcd.logs",
+                          f"--configfile={self.folder}/none.conf", "--rpcuser=u", "--rpcpass=p", f"--rpclisten=127.0.0.1:{self.rpc}",
+                          f"--listen=127.0.0.1:{self.p2p}", f"--rpccert={self.folder}/rpc.cert", f"--rpckey={self.folder}/rpc.key", "--txindex",
+                          *([f"--miningaddr={miner}"] if miner else []))
+
+    def chain(self, *command):
+        return subprocess.run([LND / "btcctl", "--regtest", "-C", self.folder / "none.conf", "-u", "u", "-P", "p", "-s", f"127.0.0.1:{self.rpc}",
+                               "-c", self.folder / "rpc.cert", *map(str, command)], capture_output=True, text=True, check=True,
+                              env={**os.environ, "HOME": str(self.folder)}).stdout
+
+    def start_node(self, name):
+        node = {"name": name, "dir": self.folder / name, "rest": free_port(), "p2p": free_port()}
+        self.start(name, LND / "lnd", f"--lnddir={node['dir']}", "--bitcoin.regtest", "--bitcoin.node=btcd", f"--btcd.rpchost=127.0.0.1:{self.rpc}",
+                   "--btcd.rpcuser=u", "--btcd.rpcpass=p", f"--btcd.rpccert={self.folder}/rpc.cert", "--noseedbackup",
+                   f"--rpclisten=127.0.0.1:{free_port()}", f"--restlisten=127.0.0.1:{node['rest']}", f"--listen=127.0.0.1:{node['p2p']}",
+                   "--bitcoin.defaultchanconfs=1", "--trickledelay=50")
+        return node
+
+    @staticmethod
+    def macaroon(node):
+        return (node["dir"] / "data/chain/bitcoin/regtest/admin.macaroon").read_bytes().hex()
+
+    def ask(self, node, method, path, body=None):
+        request = urllib.request.Request(f"https://127.0.0.1:{node['rest']}{path}", data=json.dumps(body).encode() if body is not None else None,
+                                         headers={"Grpc-Metadata-macaroon": self.macaroon(node)}, method=method)
+        context = ssl.create_default_context(cafile=node["dir"] / "tls.cert")
+        return json.loads(urllib.request.urlopen(request, timeout=60, context=context).read())
+
+    def open_channel(self):
+        """The other node has all the money of the chain, and gives ours its part with the channel."""
+        address = self.ask(self.other, "GET", "/v1/newaddress?type=0")["address"]
+        self.btcd.terminate()
+        self.btcd.wait()
+        self.btcd = self.start_chain(address)
+        self.wait(lambda: self.chain("getblockcount"), "the chain is back")
+        self.chain("generate", 450)  # segwit is active from there on
+        for node in (self.ours, self.other):
+            self.wait(lambda node=node: self.ask(node, "GET", "/v1/getinfo")["synced_to_chain"], f"{node['name']} has the chain")
+        self.wait(lambda: int(self.ask(self.other, "GET", "/v1/balance/blockchain")["confirmed_balance"]) > 0, "there is money")
+        key = self.ask(self.ours, "GET", "/v1/getinfo")["identity_pubkey"]
+        self.ask(self.other, "POST", "/v1/peers", {"addr": {"pubkey": key, "host": f"127.0.0.1:{self.ours['p2p']}"}, "timeout": "10"})
+        self.ask(self.other, "POST", "/v1/channels", {"node_pubkey": base64.b64encode(bytes.fromhex(key)).decode(),
+                                                      "local_funding_amount": "2000000", "push_sat": str(self.HAD)})
+
+        def active():
+            self.chain("generate", 1)
+            return all(c["active"] for n in (self.ours, self.other) for c in self.ask(n, "GET", "/v1/channels")["channels"] or [{"active": False}])
+
+        self.wait(active, "the channel is open")
+        self.wait(lambda: not self.move(self.other, self.ours, 1000) and not self.move(self.ours, self.other, 1000), "money moves")
+
+    def balance(self):
+        return int(self.ask(self.ours, "GET", "/v1/balance/channels")["local_balance"]["msat"])
+
+    def move(self, payer, payee, msat):
+        """What was wrong; "" is well."""
+        invoice = self.ask(payee, "POST", "/v1/invoices", {"value_msat": str(msat)})["payment_request"]
+        return self.ask(payer, "POST", "/v1/channels/transactions", {"payment_request": invoice})["payment_error"]
+
+    def is_quiet(self):
+        return not any(c["pending_htlcs"] for n in (self.ours, self.other) for c in self.ask(n, "GET", "/v1/channels")["channels"])
+
+    def open_wallets(self):
+        """As in the beginning."""
+        self.wait(self.is_quiet, "nothing is on its way")
+        more = self.HAD * 1000 - self.balance()
+        if more:
+            assert not self.move(*((self.other, self.ours) if more > 0 else (self.ours, self.other)), abs(more))
+            self.wait(lambda: self.is_quiet() and self.balance() == self.HAD * 1000, "it is as in the beginning")
+
+    def order(self, do, **order):
+        return getattr(self, "order_" + do)(**order)
+
+    def order_invoice(self, msat=21000):
+        made = self.ask(self.other, "POST", "/v1/invoices", {"value_msat": str(msat), "memo": "from the tests"})
+        digest = base64.b64decode(made["r_hash"]).hex()
+        preimage = base64.b64decode(self.ask(self.other, "GET", f"/v1/invoice/{digest}")["r_preimage"]).hex()
+        return {"bolt11": made["payment_request"], "hash": digest, "preimage": preimage}
+
+    def order_pay(self, hash):
+        invoice = self.ask(self.ours, "GET", f"/v1/invoice/{hash}")["payment_request"]
+        paid = self.ask(self.other, "POST", "/v1/channels/transactions", {"payment_request": invoice})
+        assert not paid["payment_error"], paid
+        return {"at": time.time(), "preimage": base64.b64decode(paid["payment_preimage"]).hex()}
+
+    def order_cancel(self, hash):
+        for node in (self.ours, self.other):
+            with contextlib.suppress(urllib.error.HTTPError):
+                self.ask(node, "POST", "/v2/invoices/cancel", {"payment_hash": base64.b64encode(bytes.fromhex(hash)).decode()})
+        return {}
+
+    def order_state(self, node):
+        rows = self.ask(self.other, "GET", "/v1/invoices?num_max_invoices=10000&reversed=true")["invoices"]
+        settled = {base64.b64decode(r["r_hash"]).hex(): 1 for r in rows if r["state"] == "SETTLED"}
+        return {"settlements": settled, "items": Everything(), "watchers": 0, "balance": self.balance()}
+
+    def asked(self, node, part):
+        return 0
+
+    def kill(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 class Everything(list):

@@ -12,6 +12,8 @@ import subprocess
 import pytest
 
 from parts import BUILD, ROLES, processes, wait_for
+from purse import Stubs
+from test_nwc import balance, connect, make_client  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.skipif("system" not in os.environ.get("PYLON_WAYS", ""), reason="needs the testbed: inside.sh")
 
@@ -167,6 +169,72 @@ def test_the_purse_works_however_it_was_started(way, make_pylon, relay):
     assert pylon.json("wallet", "show", invoice["payment_hash"])["amount_msat"] == 21_000
     assert pylon.json("status")["wallet"]["driver"] == "regtest"
     assert pylon.run("ledger", "verify").returncode == 0
+
+
+@pytest.fixture
+def wallet_drop_in():
+    """wallet_drop_in(text): a drop-in for pylon-wallet.service of the system."""
+    folder = pathlib.Path("/run/systemd/system/pylon-wallet.service.d")
+
+    def make(text):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "secret.conf").write_text(text)
+        subprocess.run(["systemctl", "daemon-reload"], check=True, timeout=60)
+
+    yield make
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(["systemctl", "daemon-reload"], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["LoadCredential", "LoadCredentialEncrypted"])
+def test_the_secret_of_the_wallet_is_handed_over_by_systemd(kind, wallet_drop_in, make_pylon, relay, tmp_path):
+    stubs = Stubs(tmp_path, encrypted=())
+    try:
+        secret = pathlib.Path("/etc/pylon/wallet.secret.root")
+        secret.touch(0o600)
+        secret.write_text(stubs.nodes["lnd"]["secret"] + "\n")
+        pylon = make_pylon("system", [relay.url], f"[wallet]\ndriver = \"lnd\"\nurl = \"{stubs.nodes['lnd']['url']}\"\n")
+        pylon.start()
+        assert "its secret was not given" in pylon.json("wallet", "status")["reason"]  # the file is root's alone
+        if kind == "LoadCredentialEncrypted":
+            sealed = pathlib.Path("/etc/pylon/wallet.secret.cred")
+            subprocess.run(["systemd-creds", "encrypt", "--with-key=host", "--name=pylon-wallet-secret", secret, sealed], check=True, timeout=60)
+            secret.unlink()
+            assert stubs.nodes["lnd"]["secret"].encode() not in sealed.read_bytes()
+            secret = sealed
+        wallet_drop_in(f"[Service]\n{kind}=pylon-wallet-secret:{secret}\n")
+        subprocess.run(["systemctl", "restart", "pylon-wallet.service"], check=True, timeout=60)
+        wait_for(lambda: pylon.json("wallet", "status")["state"] == "ready", 20, "the backend takes the secret")
+        invoice = pylon.json("wallet", "invoice", "21", "--account", "provider")
+        stubs.order("pay", hash=invoice["payment_hash"])
+        wait_for(lambda: any(a["account"] == "provider" and a["balance_msats"] == 21_000 for a in pylon.json("wallet", "balance")), 10,
+                 "it is paid there")
+        pid = pylon.pid("wallet")
+        assert stubs.nodes["lnd"]["secret"].encode() not in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        assert stubs.nodes["lnd"]["secret"] not in pylon.log()
+    finally:
+        stubs.kill()
+        for name in ("root", "cred"):
+            pathlib.Path(f"/etc/pylon/wallet.secret.{name}").unlink(missing_ok=True)
+
+
+def test_other_programs_use_the_purse_however_it_was_started(way, make_pylon, relay, make_client):  # noqa: F811 (a fixture)
+    """NIP-47: the wallet asks relay and signer for this, all of them in their sandboxes."""
+    pylon = make_pylon(way, [relay.url])
+    pylon.start()
+    pylon.run("wallet", "fund", "1000")
+    wait_for(lambda: balance(pylon) == 1_000_000, 10, "the money is there")
+    client = make_client(connect(pylon, "--max-sat", "100"))
+    assert client.ok("getInfo")["network"] == "regtest"
+    made = client.ok("makeInvoice", amount=21_000, description="tea")
+    assert made["invoice"].startswith("lnbcrt")
+    invoice = pylon.json("wallet", "invoice", "50", "--account", "provider")
+    assert len(client.ok("payInvoice", invoice=invoice["bolt11"])["preimage"]) == 64
+    wait_for(lambda: balance(pylon, "provider") == 50_000 and balance(pylon) == 950_000, 10, "it is paid, once")
+    pylon.kill("wallet")  # requests are ephemeral: what is asked meanwhile is asked again
+    wait_for(lambda: client.ask("getBalance") == ["ok", {"balance": 950_000}], 60, "it is served again")
+    other = pylon.json("wallet", "invoice", "51", "--account", "provider")
+    assert client.ask("payInvoice", invoice=other["bolt11"])[:2] == ["error", "QUOTA_EXCEEDED"]  # 50 are left
 
 
 @pytest.fixture
