@@ -62,6 +62,19 @@ static void forget_deliveries(Provider *p) {
 
         MAP_FOREACH (job, &p->jobs)
                 job->seq = 0;
+        zaps_forget_deliveries(p);
+}
+
+/* True: somebody has taken the delivery over and finishes with it. */
+static bool on_event(Provider *p, const RelayEvent *e) {
+        switch (event_kind(e->event)) {
+        case 5:
+                return on_cancellation(p, e->event, e->seq);
+        case 9735:
+                return zap_take(p, e);
+        default:
+                return on_request(p, e);
+        }
 }
 
 static void on_events(const char *name, const RelayEvent *events, size_t n, void *userdata) {
@@ -79,8 +92,7 @@ static void on_events(const char *name, const RelayEvent *events, size_t n, void
                 }
                 if (r > 0)
                         forget_deliveries(p);
-                if (event_kind(e->event) == 5 ? on_cancellation(p, e->event, e->seq)
-                                              : on_request(p, e))
+                if (on_event(p, e))
                         continue;
                 provider_finish(p, e->seq);
         }

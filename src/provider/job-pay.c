@@ -113,12 +113,17 @@ static bool is_paid(const char *status) {
         return streq(status, "paid") || streq(status, "late");
 }
 
+/* A zap pays for whatever is to be paid. */
+static bool is_for(const WalletJobPayment *payment, const char *stage) {
+        return streq(payment->stage, stage) || streq(payment->stage, STAGE_ZAP);
+}
+
 static const char *status_of(
                 const WalletJobPayment *payments, size_t n, const char *id, const char *stage) {
         const char *status = "none";
 
         for (size_t i = 0; i < n; i++)
-                if (streq(payments[i].job_id, id) && (!stage || streq(payments[i].stage, stage)))
+                if (streq(payments[i].job_id, id) && (!stage || is_for(&payments[i], stage)))
                         if (!is_paid(status))
                                 status = payments[i].status;
         return status;
@@ -365,7 +370,7 @@ static void on_missed(int error, const char *reason, const WalletJobPayment *pay
                                 hex_decode(payments[i].job_id, id, sizeof(id)) < 0)
                         continue;
                 job = map_get(&p->jobs, id, sizeof(id));
-                if (job && job->flow.state == JOB_UNPAID && streq(payments[i].stage, stage_of(job)))
+                if (job && job->flow.state == JOB_UNPAID && is_for(&payments[i], stage_of(job)))
                         job_paid(job, payments[i].status);
         }
 }

@@ -7,6 +7,7 @@
 
 #define STAGE_PRE  "pre"  /* paid before the work */
 #define STAGE_POST "post" /* the result is held back */
+#define STAGE_ZAP  "zap"  /* paid elsewhere, as the server of our address says */
 
 Step job_price(Flow *f);
 Step job_await_payment(Flow *f);

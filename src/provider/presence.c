@@ -115,7 +115,7 @@ static int kinds_filter(const Provider *p, Buffer *b, const char *before, const 
 /* Requests of all our kinds, and what is taken back of them (NIP-09). */
 static int subscribe(Provider *p) {
         _cleanup_buffer_ Buffer requests = { .max = 4096 }, deletions = { .max = 4096 };
-        char ours[HEX32_MAX + 32];
+        char ours[HEX32_MAX + 32], zaps[HEX32_MAX + 32];
         int r;
 
         r = kinds_filter(p, &requests, "{\"kinds\":[", "", "]}")
@@ -124,8 +124,11 @@ static int subscribe(Provider *p) {
                 return r;
         /* Not every client says the kind of what it takes back. */
         (void) snprintf(ours, sizeof(ours), "{\"kinds\":[5],\"#p\":[\"%s\"]}", p->pubkey_hex);
+        (void) snprintf(zaps, sizeof(zaps), "{\"kinds\":[9735],\"#p\":[\"%s\"]}", p->pubkey_hex);
         return relay_client_subscribe(p->relay, PROVIDER_SUBSCRIPTION,
-                        (const char *const[]){ requests.data, deletions.data, ours, NULL }, NULL);
+                        (const char *const[]){ requests.data, deletions.data, ours,
+                                        zaps_are_taken(p) ? zaps : NULL, NULL },
+                        NULL);
 }
 
 void provider_go_on(Provider *p) {

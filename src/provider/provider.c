@@ -368,6 +368,8 @@ Provider *provider_free(Provider *p) {
         tally_done(&p->tally);
         trust_stop(&p->trust);
         outreach_done(p);
+        remember_stop(&p->remember);
+        zaps_free_all(p);
         p->store_call = store_call_free(p->store_call);
         p->signer_call = signer_call_free(p->signer_call);
         p->wallet_call = wallet_call_free(p->wallet_call);
@@ -379,7 +381,6 @@ Provider *provider_free(Provider *p) {
                 p->backends[i]->class->close(p->backends[i]);
         map_done(&p->jobs);
         map_done(&p->results);
-        remember_stop(&p->remember);
         pricing_done(&p->pricing);
         customers_done(&p->customers);
         pace_done(&p->pace);

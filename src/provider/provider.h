@@ -12,6 +12,7 @@
 #include "router.h"
 #include "tally.h"
 #include "trust.h"
+#include "zap-in.h"
 
 #define PROVIDER_KEY          "provider"
 #define PROVIDER_SUBSCRIPTION "jobs"
@@ -79,6 +80,8 @@ struct Provider {
         size_t n_unpaid; /* open jobs that nobody has paid for */
         KeySet agents, allow, deny;
         Inbox inbox;
+        ZapIn *zaps; /* that are being looked at */
+        unsigned n_zaps;
         unsigned n_running;
         FeedbackList feedback;
         Announcer announcer;

@@ -7,6 +7,7 @@ enum {
         Q_ADD,
         Q_FIND,
         Q_STAGE,
+        Q_PAID,
         Q_SETTLE,
         Q_END,
         Q_TIP,
@@ -31,6 +32,8 @@ static const char *const texts[_Q_MAX] = {
         /* The one a customer has paid, or is to pay. */
         [Q_STAGE] = "SELECT bolt11, status FROM invoices WHERE job_id = ?1 AND stage = ?2 "
                     "AND status IN ('pending', 'paid') ORDER BY status LIMIT 1",
+        [Q_PAID] = "SELECT 1 FROM invoices WHERE job_id = ?1 AND status = 'paid' "
+                   "AND (stage IN (?2, 'zap') OR ?2 = 'zap') LIMIT 1",
         [Q_SETTLE] = "UPDATE invoices SET status = 'paid', driver = ?2, preimage = ?3, "
                      "paid_amount_msats = ?4, fee_msats = ?5, paid_at = ?6 "
                      "WHERE id = ?1 AND status <> 'paid'",
@@ -91,7 +94,8 @@ static const char *invoice_fault(const Invoice *i) {
                 return "its invoice is missing or too long";
         if (for_job ? !is_hash(i->job) || !streq(i->account, ACCOUNT_HELD) : kind != ACCOUNT_MINE)
                 return "its account cannot be paid";
-        if (for_job ? !streq(i->stage, "pre") && !streq(i->stage, "post") : !isempty(i->stage))
+        if (for_job ? !streq(i->stage, "pre") && !streq(i->stage, "post") && !streq(i->stage, "zap")
+                    : !isempty(i->stage))
                 return "there is no such stage";
         if (i->amount_msat < (for_job ? 1 : 0) || i->amount_msat > LEDGER_MSAT_MAX)
                 return "its amount is out of range";
@@ -178,17 +182,15 @@ static int invoice_find(InvoiceTable *t, const char *hash, Known *ret) {
         return account_kind(ret->account) == ACCOUNT_UNKNOWN ? -EUCLEAN : 1;
 }
 
-/* Has another invoice of this stage been paid already? */
+/* Has another invoice of this stage been paid already? A zap pays for any of them. */
 static int stage_is_paid(InvoiceTable *t, const Known *k) {
-        _cleanup_sql_ SqlStatement *q = t->q[Q_STAGE];
-        int r;
+        _cleanup_sql_ SqlStatement *q = t->q[Q_PAID];
 
         if (isempty(k->job))
                 return 0;
         sql_bind_text(q, 1, k->job);
         sql_bind_text(q, 2, k->stage);
-        r = sql_step(q);
-        return r <= 0 ? r : streq(sql_text(q, 1), "paid");
+        return sql_step(q);
 }
 
 static int tip(InvoiceTable *t, const char *hash, int64_t msat, const char *preimage, int64_t now) {

@@ -511,3 +511,14 @@ void invoice_paid_inside(Invoice *i) {
         invoice_tell(i, i->amount_msat, wallet_now(i->wallet));
         invoice_free(i);
 }
+
+int invoice_paid_elsewhere(
+                Wallet *w, const BooksInvoice *row, int64_t received_msat, int64_t settled_at) {
+        _cleanup_(invoice_freep) Invoice *i = NULL;
+        int r;
+
+        r = invoice_new(w, row, &i);
+        if (r >= 0)
+                invoice_tell(i, received_msat, settled_at);
+        return r;
+}

@@ -52,5 +52,8 @@ DEFINE_CLEANUP(Making, making_free)
 /* What the driver says to be settled. cursor: "" or where its watch goes on. */
 int invoice_book(Wallet *w, const DriverInvoice *settled, const char *cursor);
 Booking *booking_free(Booking *b);
+/* One that is in the books as paid, and was never open here: whoever waits for it is told. */
+int invoice_paid_elsewhere(
+                Wallet *w, const BooksInvoice *row, int64_t received_msat, int64_t settled_at);
 /* It was paid inside, and is in the books as that. */
 void invoice_paid_inside(Invoice *i);

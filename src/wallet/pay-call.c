@@ -183,12 +183,13 @@ int lookup_call(Purse *p, sd_bus_message *m, const char *id_or_hash, sd_bus_erro
         return 1;
 }
 
-/* What is owed for the job: what its paid invoices brought. */
+/* What is owed for the job: what its paid invoices brought into this wallet. A zap did not, and
+ * that it was paid says its server alone: whoever gives that back is a person. */
 static int64_t owed(const BooksInvoice *rows, size_t n) {
         int64_t msat = 0;
 
         for (size_t i = 0; i < n; i++)
-                if (streq(rows[i].state, "paid") &&
+                if (streq(rows[i].state, "paid") && !streq(rows[i].stage, "zap") &&
                                 __builtin_add_overflow(msat, rows[i].received_msat, &msat))
                         return 0;
         return msat;

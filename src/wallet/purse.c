@@ -367,6 +367,8 @@ Purse *purse_free(Purse *p) {
                 unnoted_free(u);
         }
         sd_event_source_disable_unref(p->tell);
+        free(p->zap_server.address);
+        free(p->zap_server.lnurl);
         return mfree(p);
 }
 

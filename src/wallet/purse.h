@@ -29,6 +29,11 @@ typedef struct Purse {
         size_t n_unnoted;
         sd_event_source *tell;
         size_t n_calls; /* that wait for an answer */
+        struct {
+                char *address, *lnurl;
+                uint8_t key[32]; /* who signs its receipts */
+                usec_t until;    /* CLOCK_BOOTTIME; it is asked again then */
+        } zap_server;
 } Purse;
 
 int purse_new(Service *s, Purse **ret);

@@ -7,6 +7,7 @@
 #include "money/msat.h"
 #include "pay-call.h"
 #include "reply.h"
+#include "zap-call.h"
 
 #define BATCH_MAX       1024
 #define JOBS_MAX        1000
@@ -293,6 +294,22 @@ static int method_refund(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return r < 0 ? r : refund_call(p, m, job, destination, error);
 }
 
+static int method_zapped(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Purse *p = userdata;
+        int r;
+
+        r = services_only(p, m, error);
+        if (r >= 0)
+                r = payments_on(p, error);
+        if (r < 0)
+                return r;
+        r = purse_wait_ready(p, m, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        purse_listen(p, sd_bus_message_get_bus(m));
+        return zap_call(p, m, error);
+}
+
 static int method_pay(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         int r;
 
@@ -326,6 +343,9 @@ const sd_bus_vtable wallet_service_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("JobPayments", SD_BUS_ARGS("as", jobs),
                         SD_BUS_RESULT("a(ssxs)", payments),
                         method_job_payments, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Zapped",
+                        SD_BUS_ARGS("s", job, "s", recipient, "s", receipt, "x", asked_msat),
+                        SD_BUS_NO_RESULT, method_zapped, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Refund", SD_BUS_ARGS("s", job, "s", destination),
                         SD_BUS_RESULT("s", state, "s", hash, "s", preimage, "x", fee_msat, "s", reason),
                         method_refund, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -370,6 +370,11 @@ void wallet_client_noted(_unused_ WalletClient *c, _unused_ const char *job_id) 
         trail("noted\n");
 }
 
+int wallet_zapped(_unused_ WalletClient *c, _unused_ const WalletZap *zap,
+                _unused_ wallet_done_t done, _unused_ void *userdata, _unused_ WalletCall **ret) {
+        return -ENOSYS;
+}
+
 int wallet_invoice(_unused_ WalletClient *c, const WalletAsk *ask_for, wallet_invoice_done_t done,
                 void *userdata, WalletCall **ret) {
         trail("invoice %s %lld\n", ask_for->stage, (long long) ask_for->amount_msat);

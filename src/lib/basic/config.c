@@ -163,6 +163,10 @@ static const ConfigItem items[] = {
           N_("Whether what was paid and cannot be done is paid back, where the customer says how.") },
         { "pay", "deliver_late",   &config_boolean, AT(pay.deliver_late),   "true",   0, 0,
           N_("Whether a job that is paid after its time is done; false: it is paid back.") },
+        { "pay", "zap_address",    &config_text,    AT(pay.zap_address),    "\"\"",   0, 320,
+          N_("Your lightning address, of which zaps are taken as payment; \"\": no zap is.") },
+        { "pay", "zap_max_msats",  &config_msats,   AT(pay.zap_max_msats),  "0",      0, MSATS_MAX,
+          N_("Up to which price a job may be paid by a zap, on the word of that address's server; 0: none may.") },
 
         { "price", "kind",                 &config_count,   PRICE(kind),                 "0",    0, 5999,
           N_("The kind of the jobs; 0: all.") },

@@ -106,6 +106,8 @@ typedef struct Config {
                 usec_t invoice_expiry;
                 int64_t credit_msats; /* of each customer who may pay after */
                 bool refund, deliver_late;
+                char *zap_address;     /* of ours, whose server's receipts are believed; "" */
+                int64_t zap_max_msats; /* for how much, for each job; 0: none is */
         } pay;
         ConfigRows backends; /* of ConfigBackend */
         ConfigRows kinds;    /* of ConfigKind */

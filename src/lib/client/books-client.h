@@ -67,7 +67,7 @@ typedef struct BooksInvoice {
         const char *bolt11;
         const char *account; /* whose it will be; for a job: "held" */
         const char *job;     /* "": for no job */
-        const char *stage;   /* "", or with a job "pre" or "post" */
+        const char *stage;   /* "", or with a job "pre", "post" or "zap" */
         const char *description;
         int64_t amount_msat; /* 0: any amount, not with a job */
         int64_t created_at, expires_at;

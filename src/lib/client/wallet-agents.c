@@ -1,4 +1,5 @@
-/* What the host asks of the wallet for its agents: grants, transfers, accounts, addresses. */
+/* What the host asks of the wallet for its agents: grants, transfers, accounts, addresses; and what
+ * a zap is worth. */
 #include "bus/names.h"
 #include "bus/text.h"
 #include "client/wallet-private.h"
@@ -162,6 +163,22 @@ int wallet_fill(WalletClient *c, const WalletFill *fill, wallet_invoice_done_t d
                 return r;
         call->done.invoice = done;
         return wallet_call_send(call, m, on_filled, ret);
+}
+
+int wallet_zapped(WalletClient *c, const WalletZap *z, wallet_done_t done, void *userdata,
+                WalletCall **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *owned = NULL;
+        const char *json;
+        int r;
+
+        r = bus_text_json(z->receipt, &owned, &json);
+        if (r >= 0)
+                r = bus_client_message(wallet_client_bus(c), BUS_WALLET_SERVICE, "Zapped", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(
+                                m, "sssx", z->job_id, z->recipient_hex, json, z->asked_msat);
+        return r < 0 ? r : done_call(c, m, done, userdata, ret);
 }
 
 static void on_lnurl(sd_bus_message *reply, int error, const char *name, const char *reason,

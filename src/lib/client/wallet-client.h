@@ -162,6 +162,15 @@ typedef struct WalletFill {
 int wallet_fill(WalletClient *c, const WalletFill *fill, wallet_invoice_done_t done, void *userdata,
                 WalletCall **ret);
 
+/* A receipt (NIP-57) is said to have paid this job, which costs asked_msat; recipient_hex: whom it
+ * should be for. 0: it has, and settled() tells. -EINVAL: it never will. -EHOSTDOWN: zaps are not
+ * taken. Else it may be asked again. */
+typedef struct WalletZap {
+        const char *job_id, *recipient_hex, *receipt;
+        int64_t asked_msat;
+} WalletZap;
+int wallet_zapped(WalletClient *c, const WalletZap *zap, wallet_done_t done, void *userdata,
+                WalletCall **ret);
 /* What stands behind name@host or an LNURL, as its server says. For a zap: the request names
  * `lnurl` and an amount within the limits, and a receipt is good only from nostr_pubkey. */
 typedef struct WalletLnurl {
