@@ -187,6 +187,16 @@ static void remove_old(const AgentSockets *a) {
                 (void) closedir(dir);
 }
 
+static int watch(AgentSockets *a) {
+        int r;
+
+        r = mkdir_p(a->paths->agents);
+        if (r >= 0)
+                r = sd_event_add_inotify(
+                                a->setup.event, &a->watch, a->paths->agents, EVENTS, on_change, a);
+        return r < 0 ? r : look_at_all(a);
+}
+
 int agent_sockets_new(const ChildSetup *setup, const Paths *paths, AgentSockets **ret) {
         _cleanup_(agent_sockets_freep) AgentSockets *a = new0(AgentSockets, 1);
         int r;
@@ -199,15 +209,15 @@ int agent_sockets_new(const ChildSetup *setup, const Paths *paths, AgentSockets 
         map_init(&a->by_name, AGENTS_MAX);
         remove_old(a);
         r = find_program("agent", &a->program);
-        if (r >= 0)
-                r = mkdir_p(paths->agents);
-        if (r >= 0)
-                r = sd_event_add_inotify(
-                                setup->event, &a->watch, paths->agents, EVENTS, on_change, a);
-        if (r >= 0)
-                r = look_at_all(a);
         if (r < 0)
                 return r;
+        r = watch(a);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) /* whoever has no agents does without */
+                (void) log_warning_errno(r,
+                                "Agents have no sockets, for \"%s\" cannot be watched: %m",
+                                paths->agents);
         *ret = TAKE_PTR(a);
         return 0;
 }

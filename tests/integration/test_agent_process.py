@@ -62,6 +62,14 @@ def wait_sockets(pylon, *names):
     wait_for(lambda: sockets(pylon) == wanted, 10, f"the sockets are {wanted}")
 
 
+def test_a_folder_that_cannot_be_watched_stops_nobody(pylon):
+    pylon.agents.rmdir()
+    pylon.agents.write_text("no folder")
+    pylon.start("--mode", "provider")
+    assert "Agents have no sockets" in pylon.log()
+    assert pylon.pids("provider")
+
+
 def connect(pylon, tmp_path, name="ada", program="pylon-host"):
     wire = Wire(tmp_path, str(pylon.base / f"run/agent-{name}.sock"), program)
     wire.tick = lambda c: (lambda what, text: (what, json.loads(text)))(*wire.call(SERVICE, "Tick", "s", json.dumps(c)))

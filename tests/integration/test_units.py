@@ -381,6 +381,21 @@ def test_an_agents_tick_is_started_by_a_connection_and_leaves_with_it(way, no_ag
     wait_for(lambda: not os.path.exists(path), 10, "it is stopped with Pylon")
 
 
+def test_an_agent_lives_under_systemd(way, no_agents, make_pylon, relay):
+    pylon = make_pylon(way, [relay.url])
+    pylon.start()
+    pylon.run("agent", "spawn", "ada")
+    assert pylon.json("wallet", "fund", "50000")["done"]
+    wait_for(lambda: any(a["balance_msats"] == 50_000_000 for a in pylon.json("wallet", "balance")), 10, "the money is there")
+    pylon.run("agent", "tell", "ada", "Be kind")
+    pylon.run("agent", "fund", "ada", "20000", "--from", "owner", "--yes")
+    wait_for(lambda: "Be kind" in pylon.run("agent", "memory", "ada").stdout, 20, "it remembers what it was told")
+    wait_for(lambda: not pylon.pids("agent"), 10, "the process is gone")
+    assert output(*pylon.systemctl, "is-active", "pylon-agent@ada.socket")[1].strip() == "active"
+    pylon.run("agent", "delete", "ada", "--sweep-to", "owner", "--yes")
+    wait_for(lambda: output(*pylon.systemctl, "is-active", "pylon-agent@ada.socket")[1].strip() == "inactive", 10, "its socket is gone")
+
+
 def test_nobody_but_the_host_reaches_an_agents_socket(no_agents, make_pylon, relay):
     make_pylon("system", [relay.url]).start()
     assert manage("StartUnit", "ss", "pylon-agent@x.socket", "replace")[0] == 0
