@@ -173,7 +173,7 @@ Letter *outbox_find(Outbox *o, const uint8_t id[static 32]) {
         return map_get(&o->letters, id, 32);
 }
 
-static void letter_add(Letter *l, OutRelay *r) {
+static void letter_add(Letter *l, OutRelay *r, bool reached) {
         Target *t = l->targets + l->n_targets++;
 
         *t = (Target){
@@ -181,6 +181,7 @@ static void letter_add(Letter *l, OutRelay *r) {
                 .relay = r,
                 .state = TARGET_DONE,
                 .verdict = RELAY_TRYING,
+                .reached = reached,
         };
         target_move(t, TARGET_WAITING);
         r->n_targets++;
@@ -216,7 +217,7 @@ int outbox_add(Outbox *o, const LetterInfo *info, Letter **ret) {
         l->room = info->room;
         o->n_open += l->n_open > 0;
         for (size_t i = 0; i < info->n_relays; i++)
-                letter_add(l, info->relays[i]);
+                letter_add(l, info->relays[i], false);
         *ret = l;
         return 0;
 }
@@ -344,8 +345,13 @@ bool outbox_extend(Letter *l, OutRelay *r) {
                 return false;
         l->room--;
         l->n_open++;
-        letter_add(l, r);
+        letter_add(l, r, true);
         return true;
+}
+
+void outbox_mark_reached(Letter *l, const OutRelay *r) {
+        for (size_t i = 0; i < l->n_targets; i++)
+                l->targets[i].reached |= l->targets[i].relay == r;
 }
 
 void outbox_release(Outbox *o, Letter *l) {

@@ -29,6 +29,7 @@ typedef struct Target {
         usec_t at; /* when it flew; when it is tried again */
         char *message;
         bool unsaved; /* the verdict is not on disk */
+        bool reached; /* found out later: its owner did not ask for it, and hears nothing of it */
 } Target;
 
 struct Letter {
@@ -89,6 +90,7 @@ typedef struct LetterInfo {
 
 /* -EEXIST with the letter; -ENOBUFS: full; -ENOMEM. */
 int outbox_add(Outbox *o, const LetterInfo *info, Letter **ret);
+void outbox_mark_reached(Letter *l, const OutRelay *r); /* as it was before a restart */
 /* More relays for it, while it is held: until then it is not finished. False: it goes there
  * already, or there is no room. */
 void outbox_hold(Outbox *o, Letter *l);

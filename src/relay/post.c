@@ -12,6 +12,7 @@
 #define KEEP_MEMORY    600
 #define KEEP_EPHEMERAL 60
 #define OUTCOMES_MAX   256 /* per signal */
+#define REACHED        "+" /* on disk, before a relay that the owner did not ask for */
 
 /* ---- outcomes */
 
@@ -36,7 +37,7 @@ static void owner_send(Owner *o) {
 static void owner_tell(Hub *h, Owner *o, const Letter *l, const Target *t) {
         int r = 0;
 
-        if (!o->bus)
+        if (!o->bus || t->reached)
                 return;
         if (!o->outcomes) {
                 r = sd_bus_message_new_signal(
@@ -157,7 +158,8 @@ static int letter_urls(const Letter *l, Buffer *ret) {
 
         buffer_init(ret, (OUTBOX_RELAYS_MAX + PEOPLE_ROOM) * (URL_MAX + 1));
         for (size_t i = 0; i < l->n_targets && r >= 0; i++)
-                r = buffer_addf(ret, "%s%s", i == 0 ? "" : " ", l->targets[i].relay->url);
+                r = buffer_addf(ret, "%s%s%s", i == 0 ? "" : " ",
+                                l->targets[i].reached ? REACHED : "", l->targets[i].relay->url);
         return r;
 }
 
@@ -336,6 +338,7 @@ static int on_letter(const ShelfLetter *letter, void *userdata) {
         Hub *h = userdata;
         _cleanup_free_ char *copy = strdup(letter->relays);
         OutRelay *relays[OUTBOX_RELAYS_MAX + PEOPLE_ROOM];
+        uint32_t reached = 0; /* a bit for each */
         char *rest = copy, *url;
         size_t n = 0;
         Letter *l;
@@ -344,13 +347,14 @@ static int on_letter(const ShelfLetter *letter, void *userdata) {
         if (!copy)
                 return -ENOMEM;
         while ((url = strsep(&rest, " ")) && n < ELEMENTSOF(relays)) {
-                const char *reason;
+                const char *more = startswith(url, REACHED), *reason;
                 Upstream *u;
 
-                r = hub_upstream(h, url, &u, &reason);
-                if (r >= 0)
+                r = hub_upstream(h, more ?: url, &u, &reason);
+                if (r >= 0) {
+                        reached |= more ? B(n) : 0;
                         relays[n++] = upstream_outbox(u);
-                else
+                } else
                         log_debug("\"%s\" of an event in the outbox is left out: %s.", url, reason);
         }
         r = outbox_add(h->outbox,
@@ -362,6 +366,9 @@ static int on_letter(const ShelfLetter *letter, void *userdata) {
                                         .relays = relays,
                                         .n_relays = n },
                         &l);
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (reached & B(i))
+                        outbox_mark_reached(l, relays[i]);
         if (r >= 0)
                 l->kept = true;
         return r == -ENOBUFS ? 0

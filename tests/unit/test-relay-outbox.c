@@ -193,6 +193,7 @@ static void relays_that_are_found_out_later_get_it_too(void **state) {
 
         assert_false(outbox_extend(l, w->relays[0])); /* goes there already */
         assert_true(outbox_extend(l, w->relays[1]));
+        assert_true(l->targets[1].reached && !l->targets[0].reached);
         assert_int_equal(outbox_relay(w->outbox, "ws://c", &more), 0);
         assert_false(outbox_extend(l, more)); /* there was room for one */
         outbox_release(w->outbox, l);
