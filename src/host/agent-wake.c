@@ -133,6 +133,53 @@ int agent_set_grant(HostAgent *a) {
         return r;
 }
 
+/* ---- the queue: so many are awake at the same time, those whose owner waits before all others */
+
+void agent_unqueue(HostAgent *a) {
+        Agents *s = a->host->agents;
+        AgentWork *w = a->work;
+
+        if (!w->queued)
+                return;
+        *(w->queue_prev ? &w->queue_prev->work->queue_next : &s->queue_first) = w->queue_next;
+        *(w->queue_next ? &w->queue_next->work->queue_prev : &s->queue_last) = w->queue_prev;
+        w->queue_prev = w->queue_next = NULL;
+        w->queued = false;
+}
+
+static void enqueue(HostAgent *a) {
+        Agents *s = a->host->agents;
+        AgentWork *w = a->work;
+
+        if (w->queued && !w->urgent)
+                return;
+        agent_unqueue(a);
+        if (w->urgent) {
+                w->queue_next = s->queue_first;
+                *(s->queue_first ? &s->queue_first->work->queue_prev : &s->queue_last) = a;
+                s->queue_first = a;
+        } else {
+                w->queue_prev = s->queue_last;
+                *(s->queue_last ? &s->queue_last->work->queue_next : &s->queue_first) = a;
+                s->queue_last = a;
+        }
+        w->queued = true;
+}
+
+static bool all_places_taken(const Agents *s) {
+        return s->n_ticking >= service_config(s->host->service)->host.max_ticks;
+}
+
+/* Who has changed his mind since takes no place. */
+static void wake_next(Agents *s) {
+        while (s->queue_first && !all_places_taken(s)) {
+                HostAgent *a = s->queue_first;
+
+                agent_unqueue(a);
+                agent_consider(a);
+        }
+}
+
 static void begin(HostAgent *a, int64_t now) {
         AgentWork *w = a->work;
         const char *trigger = a->pending_trigger
@@ -148,6 +195,8 @@ static void begin(HostAgent *a, int64_t now) {
                 postpone(a);
                 return;
         }
+        w->counted = true;
+        a->host->agents->n_ticking++;
         if (a->pending_trigger && !w->urgent)
                 (void) pace_take(&w->wakes, a->settings->wakes_per_hour, WAKES_AT_ONCE,
                                 agents_now_ms(a->host->agents));
@@ -192,8 +241,13 @@ void agent_consider(HostAgent *a) {
                 return;
         if (!host_agent_why_asleep(a))
                 at = next_time(a, now);
+        if (at > now)
+                agent_unqueue(a);
         if (at <= now && w->grant == GRANT_SET) {
-                begin(a, now);
+                if (all_places_taken(s))
+                        enqueue(a);
+                else
+                        begin(a, now);
                 return;
         }
         if (at <= now) {
@@ -210,6 +264,16 @@ void agent_consider(HostAgent *a) {
                 agent_save(a);
                 host_agent_changed(a, "NextTick", "Asleep", NULL);
         }
+}
+
+void agent_recall_wish(HostAgent *a, int64_t next_tick_at) {
+        ScheduleState state = { .last = a->last_tick_at, .n = (uint64_t) a->tick_count };
+        Schedule s = agent_schedule(a);
+        int64_t now = agents_now(a->host->agents);
+
+        if (next_tick_at > 0 &&
+                        next_tick_at < schedule_next(&s, &state, MIN(now, next_tick_at)) - 1)
+                a->work->wish = next_tick_at;
 }
 
 void agents_consider_all(Agents *s) {
@@ -284,6 +348,13 @@ void host_agent_tick_ended(HostAgent *a, const TickResult *r) {
         Agents *s = a->host->agents;
 
         a->tick = NULL;
+        if (a->work->counted)
+                s->n_ticking--;
+        else if (!r->dry) { /* by hand: it has seen what there was to see */
+                a->last_tick_at = agents_now(s);
+                a->pending_trigger = NULL;
+        }
+        a->work->counted = false;
         if (!r->dry)
                 count_tick(a, r, agents_now(s));
         if (s->listener)
@@ -296,4 +367,5 @@ void host_agent_tick_ended(HostAgent *a, const TickResult *r) {
         agent_evaluate(a);
         agent_save(a);
         agent_consider(a);
+        wake_next(s);
 }

@@ -180,12 +180,22 @@ static HostAgent *agent_make(Agents *s, const AgentBirth *b) {
 
 static int list_add(Agents *s, HostAgent *a) {
         HostAgent **more = reallocarray(s->list, s->n_agents + 1, sizeof(*more));
+        size_t low = 0, high = s->n_agents;
 
         if (!more)
                 return -ENOMEM;
         s->list = more;
-        s->list[s->n_agents++] = a;
-        qsort(s->list, s->n_agents, sizeof(*s->list), by_name);
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+
+                if (strcmp(s->list[middle]->name, a->name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        memmove(s->list + low + 1, s->list + low, (s->n_agents - low) * sizeof(*s->list));
+        s->list[low] = a;
+        s->n_agents++;
         return 0;
 }
 
@@ -251,7 +261,7 @@ int agents_add_one(Agents *s, AgentBirth *birth, HostAgent **ret) {
                 return r;
         }
         birth->settings = NULL;
-        a->work->wish = birth->next_tick_at;
+        agent_recall_wish(a, birth->next_tick_at);
         a->work->saved_next = birth->next_tick_at;
         if (units_start(s->units, a->name, on_unit, a, &a->work->unit) < 0)
                 log_warning("The socket of agent %s could not be started.", a->name);
@@ -267,6 +277,9 @@ void agents_drop_one(Agents *s, HostAgent *a) {
                 s->listener->removed(a, s->listener_userdata);
         cares_drop_agent(s, a);
         watch_drop_agent(s->watch, a);
+        agent_unqueue(a);
+        if (a->work->counted)
+                s->n_ticking--;
         a->tick = tick_free(a->tick);
         hands_drop_agent(s->host->hands, a);
         a->work->unit = unit_call_free(a->work->unit);

@@ -36,7 +36,9 @@ typedef struct Agents {
         Map by_pubkey;    /* 32 bytes → HostAgent */
         HostAgent **list; /* in the order of their names */
         size_t n_agents;
-        Map rows; /* npub → StoredRow, until the start is over */
+        size_t n_ticking;
+        HostAgent *queue_first, *queue_last; /* they wake when others have ended */
+        Map rows;                            /* npub → StoredRow, until the start is over */
 
         const AgentListener *listener;
         void *listener_userdata;
@@ -93,7 +95,10 @@ typedef struct AgentWork {
         AgentsCall *saving;
         int64_t saved_next; /* of next_tick_at, on disk */
         Profile *profile;
-        bool going; /* it is being deleted */
+        bool going;   /* it is being deleted */
+        bool counted; /* its tick is one of n_ticking */
+        bool queued;
+        HostAgent *queue_prev, *queue_next;
 } AgentWork;
 
 int agents_new(Host *h, Agents **ret);
@@ -132,6 +137,9 @@ void agent_settings_changed(HostAgent *a); /* tells everybody whom it concerns *
 /* ---- agent-wake.c */
 void agent_consider(HostAgent *a); /* it wakes now, or its timer is set, or neither */
 void agents_consider_all(Agents *s);
+void agent_unqueue(HostAgent *a);
+/* What is on disk as its next time is a wish of its own, if its schedule would not say so. */
+void agent_recall_wish(HostAgent *a, int64_t next_tick_at);
 void agent_clock_jumped(HostAgent *a, int64_t seconds);
 Schedule agent_schedule(const HostAgent *a);
 

@@ -299,6 +299,30 @@ def test_all_are_stopped_at_once(world):
     assert {g[3] for g in world.purse.call("Grants")} == {"revoked"}
 
 
+def test_only_so_many_are_awake_at_a_time_and_all_get_their_turn(make_pylon, relay, tmp_path):
+    w = World(make_pylon, relay, tmp_path)
+    w.pylon.config.write_text(w.pylon.config.read_text() + "\n[host]\nmax_ticks = 1\n")
+    w.start()
+    names = ["ada", "bob", "carl", "dora", "emil"]
+    for name in names:
+        w.spawn(name, "--set", "schedule.heartbeat_seconds=1")
+    for name in names:
+        w.wait_ticks(name, 5)
+    w.pylon.run("agent", "tell", "emil", "hello")
+    wait_for(lambda: "tell" in w.ticks("emil"), 20, "who is told something has his turn, too")
+    w.purse.close()
+
+
+def test_an_agent_that_is_not_due_sleeps_on_when_the_host_comes_back(world):
+    world.start().spawn("ada")
+    before = world.row("ada")
+    assert before["ticks"] == 1
+    world.pylon.kill("host")
+    world.pylon.run("agent", "list")
+    time.sleep(1)
+    assert world.row("ada")["ticks"] == 1  # it is not due yet, and does not think so
+
+
 # ---- how they are
 
 def test_money_makes_it_active_and_its_end_dormant_and_a_deposit_brings_it_back(world):

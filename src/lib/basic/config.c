@@ -152,6 +152,8 @@ static const ConfigItem items[] = {
 
         { "host", "auto_start_agents", &config_boolean, AT(host.auto_start_agents), "true",   0, 0,
           N_("Whether agents become active when host mode starts.") },
+        { "host", "max_ticks",         &config_count,   AT(host.max_ticks),         "32",   1, 1024,
+          N_("How many agents are awake at the same time; others wait for their turn.") },
         { "host", "approval_timeout",  &config_span,    AT(host.approval_timeout),  "\"24h\"", MIN_, 30 * 24 * HOUR,
           N_("How long an action waits for its agent's owner; without an answer it is not done.") },
 

@@ -152,6 +152,7 @@ typedef struct Config {
         } log;
         struct {
                 bool auto_start_agents;
+                uint32_t max_ticks;
                 usec_t approval_timeout; /* then it is denied */
         } host;
 } Config;
