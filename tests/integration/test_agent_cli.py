@@ -82,7 +82,7 @@ def mind(pylon, text):
 
 def acting(pylon, *actions):
     """A mind that wants just this, at a manual tick only."""
-    return mind(pylon, f"actions = {list(actions)!r} if context['trigger'] in ('manual', 'approval', 'tell') else []\n"
+    return mind(pylon, f"actions = {list(actions)!r} if context['trigger'] == 'manual' else []\n"
                        "print(json.dumps({'actions': actions}))\n")
 
 

@@ -51,7 +51,7 @@ def test_only_the_accounts_of_pylon_may_connect(make_pylon, relay):
 def test_every_owner_in_the_polkit_policy_is_an_account():
     code, text = output("pkaction", "--verbose")
     assert code == 0
-    for action in ("provider.manage", "job.submit", "store.backup", "identity.manage", "wallet.view", "wallet.receive",
+    for action in ("provider.manage", "agent.manage", "agent.approve", "job.submit", "store.backup", "identity.manage", "wallet.view", "wallet.receive",
                    "wallet.pay"):
         assert f"com.openagents.pylon1.{action}:" in text
 
@@ -272,6 +272,52 @@ def test_an_operator_runs_the_shop_without_touching_the_purse(operator, make_pyl
     for verb in ("stop", "start"):
         assert output(*operator, "systemctl", verb, "pylon.target")[0] == 0
     assert output(*operator, "systemctl", "stop", "dbus.service")[0] != 0
+
+
+def test_an_operator_looks_after_agents_and_moves_no_money(operator, make_pylon, relay):
+    pylon = make_pylon("system", [relay.url])
+    pylon.config.write_text(pylon.config.read_text().replace("enable_payments = false", "enable_payments = true"))
+    pylon.start()
+    born = pylon.json("agent", "spawn", "scout", "--fund", "no")
+    pylon.run("wallet", "fund", "20000")
+    wait_for(lambda: pylon.run("agent", "fund", "scout", "5000", "--from", "owner", "--yes", expect=None).returncode == 0, 10, "funded")
+    wait_for(lambda: pylon.json("agent", "info", "scout")["state"] == "active", 10, "it lives")
+    assert pylon.json("agent", "tick", "scout")["state"] == "done"
+
+    def call(who, path, interface, *method):
+        return output(*who, "busctl", "--system", "--timeout=10", "call", NAMES["host"], path, interface, *method)
+
+    stranger = ("setpriv", "--reuid=op", "--regid=op", "--init-groups", "--")
+    agent, interface = born["object"], "com.openagents.Pylon1.Agent"
+    assert "scout" in call(stranger, OBJECT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")[1]
+    for method in (("Stop",), ("Tell", "s", "x"), ("History", "xu", "0", "1"), ("Settings",), ("Delete", "s", "")):
+        code, text = call(stranger, agent, interface, *method)
+        assert code != 0 and "com.openagents.pylon1.agent.manage" in text, (method, text)
+    for method in (("Pause",), ("Start",), ("Tell", "s", "Hello"), ("History", "xu", "0", "1"), ("Fund", "xs", "1000", "invoice")):
+        assert call(operator, agent, interface, *method)[0] == 0, method
+    for method in (("Fund", "xs", "1000", "owner"), ("Withdraw", "sx", "owner", "1000"), ("Delete", "s", "owner"),
+                   ("Edit", "ss", "limits.per_hour_sats", "1000000"), ("SetSettings", "s", "")):
+        code, text = call(operator, agent, interface, *method)
+        assert code != 0 and "com.openagents.pylon1.wallet.pay" in text, (method, text)
+    code, text = call(operator, OBJECT, NAMES["host"], "Approve", "sbs", "0123abcd", "true", "")
+    assert code != 0 and "com.openagents.pylon1.agent.approve" in text
+    assert call(operator, OBJECT, NAMES["host"], "StopAll") == (0, "")
+    assert [a["wish"] for a in pylon.json("agent", "list")] == ["stopped"]
+    assert "scout" in output(*operator, "pylon", "--system", "agent", "list")[1]
+
+
+def test_an_agent_travels_between_instances_of_systemd(make_pylon, relay, tmp_path):
+    pylon = make_pylon("system", [relay.url])
+    pylon.start()
+    born = pylon.json("agent", "spawn", "scout", "--fund", "no")
+    pylon.run("agent", "goal", "scout", "add", "See the sea")
+    secret, file = tmp_path / "passphrase", tmp_path / "scout.agent"
+    secret.write_text("correct horse battery")
+    pylon.run("agent", "export", "scout", str(file), "--passphrase-file", str(secret))
+    pylon.run("agent", "delete", "scout", "--yes")
+    pylon.run("agent", "import", str(file), "--passphrase-file", str(secret))
+    assert pylon.json("agent", "info", "scout")["npub"] == born["npub"]
+    assert [g["text"] for g in pylon.json("agent", "goal", "scout")] == ["See the sea"]
 
 
 # ---- agents
