@@ -335,8 +335,10 @@ int approval_add(Hands *h, const DeedOrder *o, const char *json, int64_t at) {
         r = w->json ? action_describe(o->action, &w->text) : -ENOMEM;
         if (r >= 0)
                 r = hash(o, json, w->approval.id);
-        if (r < 0) {
-                waiting_free(w);
+        while (r >= 0 && *last && !streq((*last)->approval.id, w->approval.id))
+                last = &(*last)->next;
+        if (r < 0 || *last) {
+                waiting_free(w); /* or it waits already */
                 return r;
         }
         w->approval.agent = o->agent;
@@ -349,8 +351,6 @@ int approval_add(Hands *h, const DeedOrder *o, const char *json, int64_t at) {
         w->approval.until =
                         at +
                         (int64_t) (service_config(h->host->service)->host.approval_timeout / SEC);
-        while (*last)
-                last = &(*last)->next;
         *last = w;
         h->n_waiting++;
         o->agent->n_approvals++;

@@ -398,7 +398,8 @@ static int on_again(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
         Step (*enter)(Flow * f) = deed_states[d->flow.state].enter;
 
         d->timer = sd_event_source_disable_unref(d->timer);
-        flow_drive(&d->flow, enter(&d->flow));
+        if (enter && !d->flow.recording) /* else it has gone on meanwhile */
+                flow_drive(&d->flow, enter(&d->flow));
         return 0;
 }
 
@@ -490,6 +491,13 @@ const Deed *deed_before(const Deed *d, ActionType type) {
         for (const Deed *o = d->next; o; o = o->next) /* the newest is the first */
                 if (o->agent == d->agent && o->action->type == type && !o->flow.finished)
                         return o;
+        return NULL;
+}
+
+Deed *deed_find(Hands *h, const HostAgent *a, int64_t number, uint32_t n) {
+        for (Deed *d = h->deeds; d; d = d->next)
+                if (d->agent == a && d->number == number && d->n == n)
+                        return d;
         return NULL;
 }
 

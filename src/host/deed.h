@@ -99,6 +99,7 @@ DEFINE_CLEANUP(Deed, deed_free)
 const char *deed_state_name(DeedState s);
 bool deed_state_is_durable(DeedState s);
 size_t deeds_open(const Hands *h, const HostAgent *a);
+Deed *deed_find(Hands *h, const HostAgent *a, int64_t number, uint32_t n);
 /* Of the agent, and begun earlier than this one: a list that both would change is changed one after
  * the other. */
 const Deed *deed_before(const Deed *d, ActionType type);

@@ -243,7 +243,8 @@ Step tick_gather(Flow *f) {
         Tick *t = flow_tick(f);
         int r;
 
-        f->error = 0; /* a wallet that is away is no failure */
+        f->error = 0; /* a wallet that is away is no failure, and is not waited for any more */
+        t->paying = wallet_call_free(t->paying);
         r = agents_context(
                         t->hands->agents, t->agent->npub, t->number, "", on_context, t, &t->asking);
         return r < 0 ? flow_fail(f, r, "the store could not be asked") : flow_wait();

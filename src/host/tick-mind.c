@@ -23,7 +23,8 @@ static int on_crash(_unused_ sd_event_source *s, void *userdata) {
         Tick *t = userdata;
 
         t->again = sd_event_source_disable_unref(t->again);
-        flow_drive(&t->flow, flow_fail(&t->flow, -ECONNRESET, "the agent's process died"));
+        if (t->calling)
+                flow_drive(&t->flow, flow_fail(&t->flow, -ECONNRESET, "the agent's process died"));
         return 0;
 }
 
@@ -180,7 +181,8 @@ static int on_think_again(_unused_ sd_event_source *s, _unused_ uint64_t usec, v
         Tick *t = userdata;
 
         t->again = sd_event_source_disable_unref(t->again);
-        flow_drive(&t->flow, tick_think(&t->flow));
+        if (t->flow.state == TICK_THINKING)
+                flow_drive(&t->flow, tick_think(&t->flow));
         return 0;
 }
 

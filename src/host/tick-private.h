@@ -85,6 +85,7 @@ struct Tick {
         uint32_t counts[_ACTION_TYPE_MAX]; /* what was done within a day */
         unsigned n_counting;
         bool recalled;  /* its actions are on disk, and taken up */
+        bool stale;     /* it found one that was not over, and ends that */
         size_t n_deeds; /* under way, as far as it waits for them */
         char summary[512];
 

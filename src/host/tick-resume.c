@@ -27,6 +27,8 @@ static int take_action(
         };
         int r;
 
+        if (deed_find(h, a, tick->tick, row->n))
+                return 0; /* its tick could not be ended on disk, and it never ended itself */
         r = action_parse_text(row->json, strlen(row->json), &action, &reason);
         if (r < 0) {
                 log_warning("%s, tick %" PRIi64 ": action %u of the database cannot be read: %s.",
@@ -122,8 +124,10 @@ static Step recall(Tick *t, const OpenTick *row) {
         t->at = row->at;
         if ((open || thinking) && hands_now(t->hands) - row->at > TICK_AGE_MAX)
                 return flow_fail(&t->flow, -ETIME, "it was interrupted, and that is long ago");
-        if (open)
+        if (open) {
+                t->stale = false; /* an answer of the store was lost, no more */
                 return flow_go(TICK_OPEN);
+        }
         if (thinking) {
                 r = agents_tick(t->hands->agents, t->agent->npub, t->number, on_record, t,
                                 &t->asking);

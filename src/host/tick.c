@@ -130,8 +130,10 @@ static void on_begun(int verdict, int64_t number, const char *text, void *userda
                 t->number = number;
                 t->agent->tick_count = number;
                 error = tick_fault(t, "after");
-                if (verdict == 1)
+                if (verdict == 1) {
+                        t->stale = true;
                         t->flow.next = flow_go(TICK_RECALLING);
+                }
         } else
                 log_warning("%s could not begin a tick: %s.", t->agent->key, text);
         tell_number(t);
@@ -398,6 +400,8 @@ static void tick_over(Flow *f) {
         a->tick = NULL;
         drop_unbegun(t);
         host_agent_tick_ended(a, &result); /* which reads the texts of the result */
+        if (t->stale) /* it was the end of another one: what woke the agent is still to come */
+                host_agent_wake(a, t->trigger);
         (void) tick_free(t);
 }
 

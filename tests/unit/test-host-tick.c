@@ -288,6 +288,29 @@ static void what_was_planned_is_begun_after_a_crash(_unused_ void **state) {
         assert_true(has("| ready sign:1 1:signed publish:1:good morning 1:done tick:done ended:0"));
 }
 
+static void an_end_that_was_not_written_is_written_by_the_next_tick(_unused_ void **state) {
+        world->refuse = "done";
+        world->answers[0] = DONE("{\"type\":\"nothing\"}");
+        world_tick("mention", false);
+        assert_string_equal(world->tick_state, "acting");
+        world->rows[0].state = "done";
+        world->refuse = NULL;
+        world->trail[0] = 0;
+        world_tick("dm", false);
+        assert_string_equal(world->trail, "begin:dm tick:done ended:0 wake:dm ");
+        assert_int_equal(world->tick, 1);
+}
+
+static void an_answer_of_the_store_that_was_lost_is_no_second_tick(_unused_ void **state) {
+        world->tick = 1;
+        (void) snprintf(world->tick_state, sizeof(world->tick_state), "open");
+        world->answers[0] = DONE(POST);
+        world_tick("mention", false);
+        assert_true(has("begin:mention window:agent:alice:1 context tick:thinking(agent:alice/1/0)"));
+        assert_true(has("tick:done ended:0 "));
+        assert_null(strstr(world->trail, "wake"));
+}
+
 static void ticks_do_not_overlap(_unused_ void **state) {
         Tick *t;
 
@@ -457,6 +480,8 @@ int main(void) {
                 TEST(what_was_interrupted_long_ago_fails),
                 TEST(an_event_that_was_signed_goes_out_again_the_same),
                 TEST(what_was_planned_is_begun_after_a_crash),
+                TEST(an_end_that_was_not_written_is_written_by_the_next_tick),
+                TEST(an_answer_of_the_store_that_was_lost_is_no_second_tick),
                 TEST(ticks_do_not_overlap),
                 TEST(an_owner_may_end_a_tick),
                 TEST(what_waits_is_done_when_its_owner_agrees),
