@@ -220,6 +220,8 @@ int approve(Host *host, const char *id, bool yes, const char *note, approve_done
         Waiting *w;
         int r;
 
+        if (!host->hands->resumed)
+                return -EAGAIN;
         w = find(host->hands, id, &r);
         if (!w)
                 return r;

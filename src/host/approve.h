@@ -21,8 +21,9 @@ const Approval *approval_next(Host *h, const Approval *after);
 size_t approvals_count(const Host *h);
 
 /* 0: it is on disk; a yes is being done now. -ENOENT: no such action waits; -ENOTUNIQ: more digits
- * are needed; -EINVAL. done comes exactly once, never before approve() has returned; a negative
- * return means that it never started. note: for the record, may be "". */
+ * are needed; -EAGAIN: what waits is not read yet; -EINVAL. done comes exactly once, never before
+ * approve() has returned; a negative return means that it never started. note: for the record, may
+ * be "". */
 typedef void (*approve_done_t)(int error, const char *reason, void *userdata);
 int approve(Host *h, const char *id, bool yes, const char *note, approve_done_t done,
                 void *userdata);

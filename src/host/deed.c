@@ -225,8 +225,9 @@ static Step deed_send(Flow *f) {
         r = register_events(d);
         if (r < 0)
                 return flow_fail(f, r,
-                                r == -EEXIST ? "the same event is being published already"
-                                             : "too much is being published");
+                                r == -EEXIST    ? "the same event is being published already"
+                                : r == -ENOBUFS ? "too much is being published"
+                                                : "there is no memory");
         return d->class->send(f);
 }
 

@@ -183,7 +183,9 @@ static Step compose(Tick *t, const char *stored) {
 
         r = write_context(t, stored, &b);
         if (r < 0)
-                return flow_fail(&t->flow, r, "what the agent should know is too much");
+                return flow_fail(&t->flow, r,
+                                r == -ENOBUFS ? "what the agent should know is too much"
+                                              : "what the agent should know cannot be written");
         json = buffer_take(&b, NULL);
         if (!json)
                 return flow_fail(&t->flow, -ENOMEM, "there is no memory");

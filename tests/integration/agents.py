@@ -75,7 +75,7 @@ class Agent:
         """Ticks now, after whatever it is doing, and returns the record of it."""
         def done():
             ran = self.life.pylon.run("agent", "tick", self.name, "--json", *args, expect=None, seconds=120)
-            return ran if "Busy" not in ran.stdout else None
+            return ran if "Busy" not in ran.stdout and "NoSuchAgent" not in ran.stdout else None
         ran = wait_for(done, 60, f"{self.name} may tick")
         record = self.record(json.loads(ran.stdout)["tick"]) if ran.returncode == 0 else self.record(self.rows()[-1][0])
         assert record["state"] == state, (record["state"], record["error"], ran.stdout, ran.stderr)

@@ -167,7 +167,7 @@ def test_what_waits_is_decided_by_the_command(life):
     listed = life.pylon.json("agent", "approvals")
     assert len(listed) == 2
     life.pylon.kill("host")
-    assert life.pylon.json("agent", "approvals") == listed
+    wait_for(lambda: life.pylon.json("agent", "approvals") == listed, 20, "they wait on")
     life.pylon.run("agent", "approve", listed[0]["id"][:8])
     life.pylon.run("agent", "deny", listed[1]["id"][:8])
     (note,) = wait_for(alice.notes, 20, "it is published")

@@ -7,6 +7,22 @@
 #include "bus/names.h"
 
 World *world;
+unsigned world_inside;
+
+static void inside_end(_unused_ int *inside) {
+        world_inside--;
+}
+#define INSIDE()                                        \
+        _cleanup_(inside_end) _unused_ int inside_ = 0; \
+        world_inside++
+/* Back in the code under test, whatever the box was doing. */
+#define BACK(call)                                     \
+        do {                                           \
+                unsigned was_ = TAKE(world_inside, 0); \
+                                                       \
+                call;                                  \
+                world_inside = was_;                   \
+        } while (false)
 
 void world_trail(const char *format, ...) {
         size_t n = strlen(world->trail);
@@ -18,6 +34,7 @@ void world_trail(const char *format, ...) {
 }
 
 static char *keep(const char *s) {
+        INSIDE();
         char *copy = strdup(s ?: "");
 
         assert_non_null(copy);
@@ -28,6 +45,7 @@ static char *keep(const char *s) {
 /* ---- answers that come later */
 
 static Later *later_new(void (*fire)(Later *l), void *done, void *userdata, void *handle) {
+        INSIDE();
         Later *l = new0(Later, 1), **last = &world->later;
 
         assert_non_null(l);
@@ -87,6 +105,7 @@ const Config *service_config(_unused_ Service *s) {
         return world->config;
 }
 int service_socket(_unused_ Service *s, const char *name, char **ret) {
+        INSIDE();
         *ret = strdup(name);
         return *ret ? 0 : -ENOMEM;
 }
@@ -178,6 +197,7 @@ const char *mind_type_name(MindType m) {
 /* ---- the agent's process */
 
 static void mind_reply(Later *l) {
+        INSIDE();
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *text, *answer = world->answers[world->n_asked++] ?: "hang";
         bus_reply_t done = (bus_reply_t) l->done;
@@ -187,7 +207,8 @@ static void mind_reply(Later *l) {
         if (streq(answer, "hang"))
                 return;
         if (startswith(answer, "error:")) {
-                done(NULL, -EIO, startswith(answer, "error:"), "It is not well.", l->userdata);
+                BACK(done(NULL, -EIO, startswith(answer, "error:"), "It is not well.",
+                                l->userdata));
                 return;
         }
         assert_true(sd_bus_message_new_method_return(l->message, &reply) >= 0);
@@ -196,7 +217,7 @@ static void mind_reply(Later *l) {
         else
                 assert_true(sd_bus_message_append(reply, "ss", "done", answer + 5) >= 0);
         assert_true(sd_bus_message_seal(reply, 2, 0) >= 0);
-        done(reply, 0, "", NULL, l->userdata);
+        BACK(done(reply, 0, "", NULL, l->userdata));
 }
 int bus_client_new(_unused_ sd_event *e, const char *path, BusClient **ret) {
         world_trail("connect:%s ", path);
@@ -217,6 +238,7 @@ int bus_client_message(_unused_ BusClient *c, const char *interface, const char 
 }
 int bus_client_call(_unused_ BusClient *c, sd_bus_message *m, _unused_ usec_t deadline,
                 bus_reply_t done, void *userdata, BusCall **ret) {
+        INSIDE();
         later_new(mind_reply, (void *) done, userdata, ret)->message = sd_bus_message_ref(m);
         return 0;
 }
@@ -225,9 +247,10 @@ int bus_client_call(_unused_ BusClient *c, sd_bus_message *m, _unused_ usec_t de
 
 static void say_verdict(Later *l) {
         if (l->done)
-                ((agents_verdict_t) l->done)(l->error, l->text ?: "", l->userdata);
+                BACK(((agents_verdict_t) l->done)(l->error, l->text ?: "", l->userdata));
 }
 static int verdict(int error, agents_verdict_t done, void *userdata, void *ret) {
+        INSIDE();
         Later *l = later_new(say_verdict, (void *) done, userdata, ret);
 
         l->error = error;
@@ -235,7 +258,7 @@ static int verdict(int error, agents_verdict_t done, void *userdata, void *ret) 
         return 0;
 }
 static void say_begun(Later *l) {
-        ((agents_began_t) l->done)(l->error, l->number, "", l->userdata);
+        BACK(((agents_began_t) l->done)(l->error, l->number, "", l->userdata));
 }
 int agents_begin_tick(_unused_ AgentsClient *c, const TickStart *s, agents_began_t done,
                 void *userdata, AgentsCall **ret) {
@@ -256,10 +279,11 @@ int agents_begin_tick(_unused_ AgentsClient *c, const TickStart *s, agents_began
         return 0;
 }
 static void say_json(Later *l) {
-        ((agents_json_t) l->done)(
-                        l->error, l->error < 0 ? "there is none" : NULL, l->text, l->userdata);
+        BACK(((agents_json_t) l->done)(
+                        l->error, l->error < 0 ? "there is none" : NULL, l->text, l->userdata));
 }
 static int json(const char *text, agents_json_t done, void *userdata, void *ret) {
+        INSIDE();
         Later *l = later_new(say_json, (void *) done, userdata, ret);
 
         l->text = strdup(text);
@@ -267,11 +291,13 @@ static int json(const char *text, agents_json_t done, void *userdata, void *ret)
 }
 int agents_context(_unused_ AgentsClient *c, _unused_ const char *npub, _unused_ int64_t tick,
                 const char *query, agents_json_t done, void *userdata, AgentsCall **ret) {
+        INSIDE();
         world_trail("context%s%s ", *query ? ":" : "", query);
         return json(world->observations, done, userdata, ret);
 }
 int agents_tick(_unused_ AgentsClient *c, _unused_ const char *npub, _unused_ int64_t tick,
                 agents_json_t done, void *userdata, AgentsCall **ret) {
+        INSIDE();
         _cleanup_buffer_ Buffer b = { .max = 1 << 20 };
 
         world_trail("record ");
@@ -304,6 +330,7 @@ static void keep_actions(const TickMove *m) {
 }
 int agents_move_tick(_unused_ AgentsClient *c, const TickMove *m, agents_verdict_t done,
                 void *userdata, AgentsCall **ret) {
+        INSIDE();
         assert_int_equal(m->tick, world->tick);
         world_trail("tick:%s", m->state);
         if (m->think)
@@ -322,6 +349,7 @@ int agents_move_tick(_unused_ AgentsClient *c, const TickMove *m, agents_verdict
 }
 int agents_move_action(_unused_ AgentsClient *c, const ActionMove *m, agents_verdict_t done,
                 void *userdata, AgentsCall **ret) {
+        INSIDE();
         ActionRow *row = world->rows + m->n - 1;
 
         world_trail("%u:%s%s%s", m->n, m->state, isempty(m->reason) ? "" : ":", m->reason ?: "");
@@ -342,7 +370,7 @@ int agents_move_action(_unused_ AgentsClient *c, const ActionMove *m, agents_ver
         return verdict(0, done, userdata, ret);
 }
 static void say_count(Later *l) {
-        ((agents_count_t) l->done)(0, NULL, l->number, l->userdata);
+        BACK(((agents_count_t) l->done)(0, NULL, l->number, l->userdata));
 }
 int agents_count(_unused_ AgentsClient *c, _unused_ const char *npub, const char *type,
                 _unused_ int64_t since, agents_count_t done, void *userdata, AgentsCall **ret) {
@@ -358,16 +386,18 @@ static void say_open(Later *l) {
         world->open.think = world->open.prompt = "";
         world->open.actions = world->rows;
         world->open.n_actions = world->n_rows;
-        ((agents_open_t) l->done)(0, NULL, &world->open, (size_t) l->number, l->userdata);
+        BACK(((agents_open_t) l->done)(0, NULL, &world->open, (size_t) l->number, l->userdata));
 }
 int agents_open(_unused_ AgentsClient *c, int64_t after, agents_open_t done, void *userdata,
                 AgentsCall **ret) {
+        INSIDE();
         later_new(say_open, (void *) done, userdata, ret)->number =
                         after < world->tick && world->tick_state[0];
         return 0;
 }
 int agents_find(_unused_ AgentsClient *c, _unused_ const char *npub, _unused_ int64_t tick,
                 agents_open_t done, void *userdata, AgentsCall **ret) {
+        INSIDE();
         later_new(say_open, (void *) done, userdata, ret)->number = 1;
         return 0;
 }
@@ -380,6 +410,7 @@ int agents_observe(_unused_ AgentsClient *c, _unused_ const char *npub, const Ob
 /* ---- the signer */
 
 static void say_signed(Later *l) {
+        INSIDE();
         SignerResult results[2] = { 0 };
         const char *reason = "";
         size_t n = (size_t) l->number;
@@ -393,11 +424,12 @@ static void say_signed(Later *l) {
                         assert_int_equal(draft_tag(d, "p", ME, NULL), 0);
                 assert_int_equal(draft_sign(d, world->key, random, &results[i].event), 0);
         }
-        ((signer_done_t) l->done)(0, "", NULL, results, n, l->userdata);
+        BACK(((signer_done_t) l->done)(0, "", NULL, results, n, l->userdata));
         for (size_t i = 0; i < n; i++)
                 event_unref(results[i].event);
 }
 static int sign(const Draft *d, int64_t n, signer_done_t done, void *userdata, void *ret) {
+        INSIDE();
         Later *l = later_new(say_signed, (void *) done, userdata, ret);
 
         world_trail("sign:%u ", draft_kind(d));
@@ -424,17 +456,18 @@ int signer_encrypt(_unused_ SignerClient *c, _unused_ const char *key,
 
 static void say_published(Later *l) {
         if (l->done)
-                ((relay_published_t) l->done)(0, NULL, l->userdata);
+                BACK(((relay_published_t) l->done)(0, NULL, l->userdata));
 }
 static void say_outcome(Later *l) {
         if (world->host.hands)
-                (void) hands_take_outcome(world->host.hands, l->text, "wss://relay.example",
+                BACK((void) hands_take_outcome(world->host.hands, l->text, "wss://relay.example",
                                 streq(world->relay_says, "accept") ? RELAY_ACCEPTED : RELAY_REFUSED,
-                                "blocked: no");
+                                "blocked: no"));
 }
 int relay_client_publish(_unused_ RelayClient *c, const char *event_json,
                 _unused_ const char *const *relays, _unused_ bool durable, relay_published_t done,
                 void *userdata, RelayPublish **ret) {
+        INSIDE();
         _cleanup_(event_unrefp) Event *e = NULL;
         const char *reason;
 
@@ -458,6 +491,7 @@ int relay_client_unsubscribe(
         return 0;
 }
 static void say_found(Later *l) {
+        INSIDE();
         const char *draft = world->n_found < ELEMENTSOF(world->found)
                                             ? world->found[world->n_found++]
                                             : NULL;
@@ -470,7 +504,7 @@ static void say_found(Later *l) {
                 assert_int_equal(draft_parse(draft, strlen(draft), &d, &reason), 0);
                 assert_int_equal(draft_sign(d, world->key, random, &e), 0);
         }
-        ((relay_query_done_t) l->done)(0, NULL, &e, draft ? 1 : 0, l->userdata);
+        BACK(((relay_query_done_t) l->done)(0, NULL, &e, draft ? 1 : 0, l->userdata));
 }
 int relay_client_query(_unused_ RelayClient *c, const RelayQuestion *q, relay_query_done_t done,
                 void *userdata, RelayQuery **ret) {
@@ -482,7 +516,7 @@ int relay_client_query(_unused_ RelayClient *c, const RelayQuestion *q, relay_qu
 /* ---- the wallet */
 
 static void say_done(Later *l) {
-        ((wallet_done_t) l->done)(0, "", l->userdata);
+        BACK(((wallet_done_t) l->done)(0, "", l->userdata));
 }
 int wallet_begin_tick(_unused_ WalletClient *c, const char *grant, const char *tick,
                 wallet_done_t done, void *userdata, WalletCall **ret) {
@@ -501,8 +535,8 @@ static void say_paid(Later *l) {
                 .reason = "no route",
         };
 
-        ((wallet_paid_done_t) l->done)(
-                        error, error < 0 ? "the wallet says so" : NULL, &paid, l->userdata);
+        BACK(((wallet_paid_done_t) l->done)(
+                        error, error < 0 ? "the wallet says so" : NULL, &paid, l->userdata));
 }
 int wallet_pay(_unused_ WalletClient *c, const WalletPay *p, wallet_paid_done_t done,
                 void *userdata, WalletCall **ret) {
@@ -526,7 +560,7 @@ static void say_lnurl(Later *l) {
                 .description = "",
         };
 
-        ((wallet_lnurl_done_t) l->done)(0, "", &lnurl, l->userdata);
+        BACK(((wallet_lnurl_done_t) l->done)(0, "", &lnurl, l->userdata));
 }
 int wallet_lnurl(_unused_ WalletClient *c, const char *destination, wallet_lnurl_done_t done,
                 void *userdata, WalletCall **ret) {
@@ -547,8 +581,8 @@ static void say_thought(Later *l) {
                 .model = "",
         };
 
-        ((think_done_t) l->done)(world->thought ? 0 : -EREMOTEIO,
-                        world->thought ? NULL : "nobody could", &t, l->userdata);
+        BACK(((think_done_t) l->done)(world->thought ? 0 : -EREMOTEIO,
+                        world->thought ? NULL : "nobody could", &t, l->userdata));
 }
 int think_start(_unused_ Thinker *t, const ThinkOrder *o, think_done_t done, void *userdata,
                 Think **ret) {
