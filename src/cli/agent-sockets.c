@@ -176,9 +176,8 @@ static int on_change(
         return 0;
 }
 
-/* What a supervisor that was killed has left. */
-static void remove_old(const AgentSockets *a) {
-        DIR *dir = opendir(a->paths->run);
+void agent_sockets_remove(const Paths *paths) {
+        DIR *dir = opendir(paths->run);
 
         for (struct dirent *e; dir && (e = readdir(dir));)
                 if (startswith(e->d_name, SOCKET_PREFIX))
@@ -207,7 +206,7 @@ int agent_sockets_new(const ChildSetup *setup, const Paths *paths, AgentSockets 
         a->paths = paths;
         map_init(&a->by_file, AGENTS_MAX);
         map_init(&a->by_name, AGENTS_MAX);
-        remove_old(a);
+        agent_sockets_remove(paths);
         r = find_program("agent", &a->program);
         if (r < 0)
                 return r;

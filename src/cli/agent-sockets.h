@@ -20,3 +20,6 @@ bool agent_sockets_are_stopped(const AgentSockets *a);
 void agent_sockets_reload(AgentSockets *a);
 /* What came on NOTIFY_SOCKET; false: of none of these. */
 bool agent_sockets_notified(AgentSockets *a, pid_t sender, const char *message);
+
+/* What a supervisor that was killed has left. */
+void agent_sockets_remove(const Paths *paths);

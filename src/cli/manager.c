@@ -44,7 +44,7 @@ bool manager_runs_pylon(Scope scope) {
 }
 
 int manager_do(Scope scope, const char *verb, const char *const units[]) {
-        const char *argv[16] = { "systemctl", scope == SCOPE_SYSTEM ? "--system" : "--user", verb };
+        const char *argv[24] = { "systemctl", scope == SCOPE_SYSTEM ? "--system" : "--user", verb };
         size_t n = 3;
         int status;
         pid_t pid;

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "agent-sockets.h"
 #include "instance.h"
 #include "manager.h"
 #include "out.h"
@@ -35,6 +36,7 @@ static void remove_leftovers(const Paths *paths) {
                 if (paths_file(paths, files[i], &path) >= 0)
                         (void) unlink(path);
         }
+        agent_sockets_remove(paths);
         (void) rmdir(paths->run);
 }
 
@@ -71,10 +73,11 @@ static int stop_instance(const Cli *cli, const Instance *i) {
 static int stop_units(const Cli *cli) {
         /* All of them: for those that are only part of the target systemctl would not wait. */
         static const char *const units[] = { "pylon.target", "pylon-provider.service",
-                "pylon-host.service", "pylon-wallet.service", "pylon-relay.service",
-                "pylon-signer.service", "pylon-store.service", "pylon-provider.socket",
-                "pylon-host.socket", "pylon-wallet.socket", "pylon-relay.socket",
-                "pylon-signer.socket", "pylon-store.socket", NULL };
+                "pylon-host.service", "pylon-agent@*.service", "pylon-agent@*.socket",
+                "pylon-wallet.service", "pylon-relay.service", "pylon-signer.service",
+                "pylon-store.service", "pylon-provider.socket", "pylon-host.socket",
+                "pylon-wallet.socket", "pylon-relay.socket", "pylon-signer.socket",
+                "pylon-store.socket", NULL };
 
         if (manager_do(cli->scope, "stop", units) != 0)
                 return cli_fail(cli, "StopFailed", "%s", _("systemd could not stop pylon.target."));
