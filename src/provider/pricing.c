@@ -87,7 +87,7 @@ static bool has_free_job(
 
         if (!row || row->free_per_day == 0)
                 return false;
-        return !f || p->day != pricing_day(now) || f->n < row->free_per_day;
+        return !f || p->day < pricing_day(now) || f->n < row->free_per_day;
 }
 
 JobPrice pricing_quote(const Pricing *p, const Config *c, const JobRequest *r, int64_t now,
@@ -177,8 +177,9 @@ int64_t pricing_day(int64_t now) {
         return now / DAY;
 }
 
+/* A clock that is set back gives nobody another day. */
 static void begin_day(Pricing *p, int64_t now) {
-        if (p->day == pricing_day(now))
+        if (p->day >= pricing_day(now))
                 return;
         drop_all(&p->free_today);
         map_init(&p->free_today, CUSTOMERS_MAX);

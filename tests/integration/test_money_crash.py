@@ -246,10 +246,38 @@ def kill_one(pylon, dice, victims=VICTIMS):
     return None
 
 
-def test_fifty_paid_jobs_under_random_kills(market):
-    """PYLON_KILLS of them (tools/check --real: 500) while fifty customers wait; new jobs come as long as it goes on."""
+def keeps_what_is_synced(folder):
+    """The environment of services of which each file is kept in this folder as it was at its last fdatasync."""
+    folder.mkdir()
+    return {"LD_PRELOAD": str(BUILD / "tests/integration/lastsync.so"), "LASTSYNC_DIR": str(folder),
+            "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0:detect_leaks=0"}
+
+
+def pull_the_plug(pylon, synced, unplugged, seen):
+    """Everything stops at once, and the files are those as of the last fdatasync. Returns what seen() said then."""
+    for pid in everything(pylon):
+        os.kill(pid, signal.SIGSTOP)  # from here on the world sees nothing new
+    answer = seen()
+    shutil.copytree(synced, unplugged)
+    for pid in everything(pylon):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not everything(pylon), 20, "all are gone")
+    for file in pylon.base.glob("*.db*"):
+        file.unlink()
+    for file in unplugged.iterdir():
+        if not file.name.endswith(".new"):
+            shutil.copy(file, pylon.base / file.name)
+    assert pylon.query("pragma integrity_check") == [("ok",)]
+    assert pylon.query("select sum(msats) from ledger_accounts") == [(0,)]
+    return answer
+
+
+def test_fifty_paid_jobs_under_random_kills(market, relay, tmp_path):
+    """PYLON_KILLS of them (tools/check --real: 500) while fifty customers wait; new jobs come as long as it goes on.
+    At the end the plug is pulled, while the last jobs are paid, and all must be well again."""
     kills = int(os.environ.get("PYLON_KILLS", "40"))
-    shop, _ = market()
+    synced = tmp_path / "synced"
+    shop, _ = market(env=keeps_what_is_synced(synced))
     dice = random.Random(int(os.environ.get("PYLON_SEED", "1")))
     shop.order(*[job_template(10, f"job {n}") for n in range(50)], customers=4)
     killed, waves = {}, 1
@@ -267,6 +295,16 @@ def test_fifty_paid_jobs_under_random_kills(market):
     assert len(done) + len(owed) == len(shop.requests)
     assert sum(killed.values()) >= kills, killed
 
+    shop.order(*[job_template(10, f"the last job {n}") for n in range(20)], customers=2)
+    wait_for(lambda: len(results_by_request(relay)) > len(done) + 5, 60, "some of the last jobs are delivered")
+    seen = pull_the_plug(shop.pylon, synced, tmp_path / "unplugged", lambda: set(results_by_request(relay)))
+    assert {row[0] for row in shop.pylon.query("select job_id from earnings")} >= seen, "a result was published before its money was booked"
+    shop.pylon.env = {}
+    shop.pylon.start()
+    done, owed = shop.ends_well(180)
+    print(json.dumps({"after the plug": len(shop.requests), "delivered": len(done), "owed": len(owed)}))
+    assert len(done) + len(owed) == len(shop.requests)
+
 
 def everything(pylon):
     return [pid for role in ("supervisor", *VICTIMS) for pid in pylon.pids(role)]
@@ -276,27 +314,11 @@ def everything(pylon):
 def test_the_plug_is_pulled_while_jobs_are_paid(market, relay, tmp_path, moment):
     """The files as of the last fdatasync: nothing that the world has seen is missing, and all ends well from there."""
     synced = tmp_path / "synced"
-    synced.mkdir()
-    shop, _ = market(env={"LD_PRELOAD": str(BUILD / "tests/integration/lastsync.so"), "LASTSYNC_DIR": str(synced),
-                          "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0:detect_leaks=0"})
+    shop, _ = market(env=keeps_what_is_synced(synced))
     pylon = shop.pylon
     shop.order(*[job_template(12, f"job {n}") for n in range(20)], customers=2)
     wait_for(lambda: len(relay.events(6970)) >= moment, 60, f"{moment} results are on the relay")
-    for pid in everything(pylon):
-        os.kill(pid, signal.SIGSTOP)  # from here on the world sees nothing new
-    seen = set(results_by_request(relay))
-    shutil.copytree(synced, tmp_path / "unplugged")
-    for pid in everything(pylon):
-        os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not everything(pylon), 20, "all are gone")
-    for file in pylon.base.glob("*.db*"):
-        file.unlink()
-    for file in (tmp_path / "unplugged").iterdir():
-        if not file.name.endswith(".new"):
-            shutil.copy(file, pylon.base / file.name)
-
-    assert pylon.query("pragma integrity_check") == [("ok",)]
-    assert pylon.query("select sum(msats) from ledger_accounts") == [(0,)]
+    seen = pull_the_plug(pylon, synced, tmp_path / "unplugged", lambda: set(results_by_request(relay)))
     earned = {row[0] for row in pylon.query("select job_id from earnings")}
     assert earned >= seen, "a result was published before its money was booked"
     pylon.env = {}
