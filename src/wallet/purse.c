@@ -12,6 +12,7 @@
 #define SECRET_CREDENTIAL "pylon-wallet-secret"
 #define SECRET_FILE       "wallet.secret"
 #define TELL_AGAIN        (30 * SEC)
+#define STATUS_PAUSE      SEC
 
 /* ---- the secret */
 
@@ -220,6 +221,22 @@ static void purse_status(Purse *p) {
                                                         : "Starting.");
 }
 
+static int on_status(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        purse_status(userdata);
+        return 0;
+}
+
+/* Many payments a second are one line of status. */
+static void purse_status_soon(Purse *p) {
+        int on;
+
+        if (sd_event_source_get_enabled(p->status, &on) > 0)
+                return;
+        if (sd_event_source_set_time_relative(p->status, STATUS_PAUSE) < 0 ||
+                        sd_event_source_set_enabled(p->status, SD_EVENT_ONESHOT) < 0)
+                purse_status(p);
+}
+
 static void on_changed(Wallet *w, void *userdata) {
         Purse *p = userdata;
         size_t n = p->n_deferred;
@@ -256,7 +273,7 @@ static void on_moved(Payment *payment, void *userdata) {
         nwc_service_moved(p->nwc, payment);
         bus_server_signal(service_server(p->service), BUS_WALLET, "PaymentChanged", "ss",
                         payment->id, payment_word(payment));
-        purse_status(p);
+        purse_status_soon(p);
 }
 
 static const WalletHooks hooks = {
@@ -325,6 +342,11 @@ int purse_new(Service *s, Purse **ret) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(p->tell, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_time_relative(service_event(s), &p->status, CLOCK_MONOTONIC,
+                                STATUS_PAUSE, STATUS_PAUSE / 4, on_status, p);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(p->status, SD_EVENT_OFF);
+        if (r >= 0)
                 r = purse_open_wallet(p);
         if (r < 0)
                 return r;
@@ -367,6 +389,7 @@ Purse *purse_free(Purse *p) {
                 unnoted_free(u);
         }
         sd_event_source_disable_unref(p->tell);
+        sd_event_source_disable_unref(p->status);
         free(p->zap_server.address);
         free(p->zap_server.lnurl);
         return mfree(p);

@@ -27,7 +27,7 @@ typedef struct Purse {
         size_t n_listeners;
         Unnoted *unnoted;
         size_t n_unnoted;
-        sd_event_source *tell;
+        sd_event_source *tell, *status;
         size_t n_calls; /* that wait for an answer */
         struct {
                 char *address, *lnurl;
