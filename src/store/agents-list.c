@@ -6,7 +6,7 @@
 
 #define LIST_MAX       1000
 #define OPEN_MAX       64
-#define OPEN_BYTES_MAX (UINT64_C(1024) * 1024)
+#define PAGE_BYTES_MAX (UINT64_C(1024) * 1024)
 #define RECORD_MAX     (64 * 1024 * 1024)
 #define OUTCOMES_MAX   (128 * 1024) /* 32 reasons, however they are escaped */
 
@@ -98,7 +98,7 @@ static int append_all_open(Agents *a, SqlStatement *query, sd_bus_message *reply
         size_t bytes = 0;
         int r = 0;
 
-        while (bytes < OPEN_BYTES_MAX && (r = sql_step(q)) > 0) {
+        while (bytes < PAGE_BYTES_MAX && (r = sql_step(q)) > 0) {
                 r = append_open(a, q, reply, &bytes);
                 if (r < 0)
                         break;
@@ -143,7 +143,7 @@ int method_find_tick(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* For people. */
 
-static int append_history(Agents *a, SqlStatement *q, sd_bus_message *reply) {
+static int append_history(Agents *a, SqlStatement *q, sd_bus_message *reply, size_t *bytes) {
         _cleanup_buffer_ Buffer actions;
         int r, dry = sql_int(q, 5) != 0;
 
@@ -151,6 +151,7 @@ static int append_history(Agents *a, SqlStatement *q, sd_bus_message *reply) {
         r = agent_outcomes(a, sql_int(q, 0), &actions);
         if (r < 0)
                 return r;
+        *bytes += actions.size + 512;
         return sd_bus_message_append(reply, TICK_HISTORY_ROW, sql_int(q, 1), sql_int(q, 2),
                         sql_int(q, 6), sql_int(q, 7), sql_int(q, 8), sql_int(q, 9), sql_text(q, 3),
                         sql_text(q, 4), sql_text(q, 10), sql_int(q, 12), sql_int(q, 11), dry,
@@ -159,14 +160,15 @@ static int append_history(Agents *a, SqlStatement *q, sd_bus_message *reply) {
 
 static int append_all_history(Agents *a, SqlStatement *query, sd_bus_message *reply) {
         _cleanup_sql_ SqlStatement *q = query;
-        int r;
+        size_t bytes = 0;
+        int r = 0;
 
-        while ((r = sql_step(q)) > 0) {
-                r = append_history(a, q, reply);
+        while (bytes < PAGE_BYTES_MAX && (r = sql_step(q)) > 0) {
+                r = append_history(a, q, reply, &bytes);
                 if (r < 0)
                         break;
         }
-        return r;
+        return MIN(r, 0);
 }
 
 static int fill_history(Store *s, sd_bus_message *m, sd_bus_message *reply, int *ret_error) {

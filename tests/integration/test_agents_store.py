@@ -11,14 +11,25 @@ import time
 
 import pytest
 
+import bolt11
 from parts import BUILD, wait_for
 
 from store_wire import PUBLIC, Refused, opened
 
 AGENTS = PUBLIC + ".Agents"
-ALICE = ("npub1zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygse4sl3h", "11" * 32)
-BOB = ("npub1yg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3q2pw2gm", "22" * 32)
 EVENT = "ab" * 32
+
+
+def key(n):
+    """The npub of some public key, and the key."""
+    data = bolt11.fives(bytes([n]) * 32)
+    spread = [ord(c) >> 5 for c in "npub"] + [0] + [ord(c) & 31 for c in "npub"]
+    check = bolt11.polymod(spread + data + [0] * 6) ^ 1
+    data += [check >> 5 * (5 - i) & 31 for i in range(6)]
+    return "npub1" + "".join(bolt11.CHARSET[g] for g in data), bytes([n] * 32).hex()
+
+
+ALICE, BOB = key(0x11), key(0x22)
 
 
 class Host:
@@ -122,12 +133,28 @@ def test_a_life_from_the_first_tick_to_the_last(store, host):
                           text=True).stdout == "1\n"
 
 
-def test_many_agents_come_in_pages(store, host):
+def test_many_agents_and_their_open_ticks_come_in_pages(store, host):
     store.start()
-    npubs(host)
-    first = host("list", "", 1)[2]
-    assert host("list", first[0][0], 1)[2][0][0] > first[0][0]
-    assert host("list", "npub1zz", 10)[2] == []
+    keys = [key(n) for n in range(130)]
+    prompt = json.dumps(["x" * 200000])
+    for n, one in enumerate(keys):
+        assert host("add", *one, f"agent{n}") == [0, ""] and host("begin", one[0], 0) == [0, "", 1]
+    for one in keys[10:20]:
+        assert host("tick", one[0], 1, "thinking", "t/1", prompt, "", []) == [0, ""]
+    seen, after = [], ""
+    while page := host("list", after, 50)[2]:
+        assert len(page) <= 50
+        seen += [row[0] for row in page]
+        after = page[-1][0]
+    assert seen == sorted(one[0] for one in keys)
+    pages, after = [], 0
+    while page := host("open", after)[2]:
+        pages.append(page)
+        after = page[-1][0]
+    ticks = [tick for page in pages for tick in page]
+    assert [tick[1] for tick in ticks] == [one[0] for one in keys]  # in the order in which they began
+    assert [tick[8] == prompt for tick in ticks].count(True) == 10
+    assert len(pages) == 3 and all(sum(len(tick[8]) for tick in page) < 1300000 for page in pages)
 
 
 def test_an_agent_with_a_long_history_is_removed_by_one_call(store, host):
