@@ -204,7 +204,7 @@ static void begin(HostAgent *a, int64_t now) {
         a->pending_trigger = NULL;
         w->urgent = false;
         w->wish = 0;
-        host_agent_changed(a, "LastTick", "Ticking", NULL);
+        host_agent_changed(a, "LastTick", NULL);
 }
 
 static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
@@ -359,7 +359,8 @@ void host_agent_tick_ended(HostAgent *a, const TickResult *r) {
                 count_tick(a, r, agents_now(s));
         if (s->listener)
                 s->listener->tick_ended(a, r, s->listener_userdata);
-        host_agent_changed(a, "TickCount", "CostPerTick", "Runway", "Ticking", NULL);
+        host_agent_changed(a, "TickCount", "LastTick", "CostPerTick", "Runway", "Failures",
+                        "Ticking", NULL);
         if (!r->dry && r->heartbeat_seconds > 0)
                 want_heartbeat(a, r->heartbeat_seconds);
         if (r->cost_msat > 0)

@@ -134,6 +134,7 @@ static void on_begun(int verdict, int64_t number, const char *text, void *userda
                         t->stale = true;
                         t->flow.next = flow_go(TICK_RECALLING);
                 }
+                host_agent_changed(t->agent, "TickCount", "Ticking", NULL);
         } else
                 log_warning("%s could not begin a tick: %s.", t->agent->key, text);
         tell_number(t);

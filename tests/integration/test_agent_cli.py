@@ -11,6 +11,7 @@ import textwrap
 import time
 
 import pytest
+from gi.repository import Gio, GLib
 
 import asker
 from parts import BUILD, ROOT, wait_for
@@ -555,6 +556,33 @@ def test_agents_are_objects_on_the_bus(pylon):
     assert agent["Name"] == "scout.2" and agent["Npub"] == born["npub"] and agent["Mind"] == "rules"
     pylon.run("agent", "delete", "scout.2", "--yes")
     assert managed() == {}
+
+
+def test_who_listens_on_the_bus_hears_of_agents(pylon):
+    bus, heard = asker.connect(pylon.base / "run/host.sock"), []
+
+    def on_signal(_bus, _sender, path, _interface, member, arguments):
+        heard.append((path.rpartition("/")[2], member, arguments.unpack()))
+
+    bus.signal_subscribe(None, None, None, None, None, Gio.DBusSignalFlags.NONE, on_signal)
+
+    def changed(name):
+        while GLib.MainContext.default().iteration(False):
+            pass
+        return [values[name] for path, member, (_, values, *_) in (h for h in heard if h[1] == "PropertiesChanged") if name in values]
+
+    def members():
+        changed("")
+        return {member for _, member, _ in heard}
+
+    spawn(pylon, "scout")
+    wait_for(lambda: {"InterfacesAdded", "PropertiesChanged", "TickEnded"} <= members(), 10, "it is heard")
+    wait_for(lambda: "active" in changed("State") and 20000000 in changed("Balance"), 10, "its state and its money are heard")
+    assert 1 in changed("Ticking") and 0 in changed("Ticking") and 1 in changed("TickCount")
+    pylon.run("agent", "pause", "scout")
+    wait_for(lambda: "paused" in changed("Wish") and changed("Asleep")[-1], 10, "its sleep is heard")
+    pylon.run("agent", "delete", "scout", "--sweep-to", "owner", "--yes")
+    wait_for(lambda: "InterfacesRemoved" in members(), 10, "its end is heard")
 
 
 def test_the_interface_is_what_is_served():
