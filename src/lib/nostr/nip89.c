@@ -182,10 +182,12 @@ static int read_content(const Event *e, Offer *o) {
         _cleanup_(json_unrefp) Json *j = NULL;
         const char *text, *reason;
         size_t size;
+        int r;
 
         text = event_content(e, &size);
-        if (json_parse(text, size, OFFER_DEPTH_MAX, OFFER_VALUES_MAX, &j, &reason) < 0)
-                return 0;
+        r = json_parse(text, size, OFFER_DEPTH_MAX, OFFER_VALUES_MAX, &j, &reason);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
         if (json_bool(json_get(j, "encryptionSupported"), &o->encryption) < 0)
                 o->encryption = false;
         return read_models(j, o);
