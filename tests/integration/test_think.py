@@ -380,6 +380,17 @@ def test_only_those_who_are_allowed_are_asked(world, relay):
     assert (thought["error"], thought["text"], thought["provider"]) == (0, "of the rival", rival.pubkey)
 
 
+def test_many_thoughts_at_once(world, mind):
+    pylon, agent, host = world(price=1000)
+    for n in range(1, 21):
+        host.order(think(n, encrypt=n % 2))
+        host.order(think(100 + n, mind="local"))
+    thoughts = [host.answer() for _ in range(40)]
+    assert [(t["error"], t["reason"]) for t in thoughts if t["error"]] == []
+    assert {t["text"] for t in thoughts} == {"Paris."} and len({t["id"] for t in thoughts}) == 40
+    assert agent.spent() == 40 * 1000
+
+
 def test_nobody_sells_it(world, relay):
     pylon, agent, host = world()
     assert host.ask(think(1, model="no-such-model"))["error"] == -2
