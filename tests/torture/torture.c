@@ -25,7 +25,6 @@
 #include "nostr/nip89.h"
 #include "nostr/nip90.h"
 #include "nostr/relay-list.h"
-#include "nostr/tag-list.h"
 #include "nostr/url.h"
 
 #define RUNS_MAX 10000
@@ -609,59 +608,6 @@ static int run_nip89(void) {
         return 0;
 }
 
-static int run_offer(void) {
-        static const uint16_t kinds[] = { 5050 };
-        static const char *const models[] = { "one", "two" };
-        const Announcement a = { .identifier = "mill",
-                .name = "Mill",
-                .about = "",
-                .kinds = kinds,
-                .n_kinds = 1,
-                .price_msat = 1000,
-                .network = "regtest",
-                .encryption = true,
-                .models = models,
-                .n_models = 2 };
-        _cleanup_(draft_freep) Draft *d = NULL;
-        _cleanup_(event_unrefp) Event *e = NULL;
-        const char *reason;
-        Offer o;
-        int r;
-
-        r = nip89_draft(&a, NOW, &d);
-        if (r >= 0)
-                r = make_event(TAKE_PTR(d), &e);
-        if (r >= 0)
-                r = nip89_offer_read(e, 5050, &o, &reason);
-        if (r < 0)
-                return r;
-        r = o.encryption && strv_length(o.models) == 2 && o.price_msat == 1000;
-        nip89_offer_done(&o);
-        RIGHT(r);
-        return 0;
-}
-
-static int run_encrypted(void) {
-        static const char inner[] = "[[\"status\",\"error\",\"no\"],[\"content\",\"x\"]]";
-        _cleanup_(tag_list_freep) TagList *tags = NULL;
-        _cleanup_(draft_freep) Draft *d = NULL;
-        _cleanup_free_ char *text = NULL;
-        JobAnswer a = { .feedback = true, .encrypted = true };
-        JobOrder o = order;
-        int r;
-
-        o.encrypted = true;
-        r = job_order_sealed_text(&o, &text);
-        if (r >= 0)
-                r = job_order_draft(&o, NOW, &d);
-        if (r >= 0)
-                r = job_answer_open(&a, inner, strlen(inner), &tags);
-        if (r < 0)
-                return r;
-        RIGHT(a.status == JOB_STATUS_ERROR && streq(a.text, "no") && streq(a.content, "x"));
-        return 0;
-}
-
 static int run_request(void) {
         static const char inner[] = "[[\"i\",\"x\",\"text\"],[\"param\",\"a\",\"b\"]]";
         _cleanup_(job_request_freep) JobRequest *request = NULL;
@@ -735,8 +681,6 @@ static const TortureCase cases[] = {
         { "NIP-04 in both directions", run_nip04 },
         { "NIP-42 is checked", run_nip42 },
         { "NIP-89 is announced", run_nip89 },
-        { "NIP-89: an offer is read", run_offer },
-        { "NIP-90: what is encrypted is written and read", run_encrypted },
         { "NIP-90: a request is read and opened", run_request },
         { "NIP-90: answers are written, read and checked", run_answer },
         { "URLs of relays", run_url },
@@ -818,6 +762,7 @@ int main(int argc, char *argv[]) {
         n_bad += torture_all(torture_books_cases, only, &number);
         n_bad += torture_all(torture_bus_cases, only, &number);
         n_bad += torture_all(torture_http_cases, only, &number);
+        n_bad += torture_all(torture_market_cases, only, &number);
         n_bad += torture_all(torture_mind_cases, only, &number);
         (void) printf("1..%u\n", number);
 

@@ -13,7 +13,7 @@ typedef struct TortureCase {
 /* They end with an empty one. */
 extern const TortureCase torture_agents_cases[], torture_agents_client_cases[];
 extern const TortureCase torture_books_cases[], torture_bus_cases[], torture_http_cases[],
-                torture_mind_cases[];
+                torture_market_cases[], torture_mind_cases[];
 
 /* What a case says where the outcome is wrong. */
 #define TORTURE_WRONG (-EILSEQ)
