@@ -211,6 +211,7 @@ static int adopt(Agents *s, RegistryFile *file) {
 
 static int take_up(Agents *s, RegistryFile *file, StoredRow *row) {
         AgentBirth birth = row->birth;
+        HostAgent *agent;
         int r;
 
         row->taken = true;
@@ -223,15 +224,20 @@ static int take_up(Agents *s, RegistryFile *file, StoredRow *row) {
         if (!service_config(s->host->service)->host.auto_start_agents &&
                         birth.wish == AGENT_STARTED)
                 birth.wish = AGENT_PAUSED; /* in this life, until somebody starts it */
-        r = agents_add_one(s, &birth, NULL);
+        r = agents_add_one(s, &birth, &agent);
         if (r == -EEXIST) {
                 log_error("Two agents are called %s; the one of \"%s.toml\" does not live.",
                                 file->settings->name, row->npub);
                 return 0;
         }
-        if (r >= 0)
-                file->settings = NULL;
-        return r;
+        if (r < 0)
+                return r;
+        file->settings = NULL;
+        if (s->loaded) { /* else all are looked at together */
+                agents_ask_balance(s, agent->key);
+                agent_consider(agent);
+        }
+        return 0;
 }
 
 /* An agent that lives already, and whose file may have been changed by hand. */
@@ -320,6 +326,25 @@ static void live(Agents *s) {
                 (void) log_error_errno(r, "What agents were doing cannot be taken up: %m");
 }
 
+/* What was taken away by hand: its rows stay, and it lives again when its file is back. */
+static void drop_missing(Agents *s) {
+        for (size_t i = s->n_agents; i > 0; i--) {
+                HostAgent *a = s->list[i - 1];
+
+                if (a->work->going || registry_has(s->folder, a->npub))
+                        continue;
+                log_warning("The file of agent %s is gone: it sleeps until that is back.", a->name);
+                agents_drop_one(s, a);
+        }
+}
+
+static void read_again(Agents *s) {
+        (void) registry_read(s->folder, on_file, s);
+        drop_missing(s);
+        rows_done(s);
+        watch_changed(s->watch);
+}
+
 static int ask_rows(Agents *s);
 
 static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
@@ -338,7 +363,10 @@ static void on_rows(int error, const char *reason, const AgentRow *rows, size_t 
                 reason = "there is no memory";
         }
         if (r >= 0 && n == 0) {
-                live(s);
+                if (s->loaded)
+                        read_again(s);
+                else
+                        live(s);
                 return;
         }
         if (r >= 0) {
@@ -374,13 +402,11 @@ static int ask_rows(Agents *s) {
 int agents_reload(Agents *s) {
         int r;
 
-        if (!s->loaded)
-                return 0;
-        strv_free(s->relays);
+        (void) strv_free(s->relays);
         s->relays = NULL;
         r = strv_copy(service_config(s->host->service)->relays, &s->relays);
-        if (r >= 0)
-                r = registry_read(s->folder, on_file, s);
-        watch_changed(s->watch);
-        return r;
+        if (r < 0 || !s->loaded || s->listing || s->retry) /* it is about to be read */
+                return r;
+        *s->last_listed = '\0';
+        return ask_rows(s);
 }

@@ -182,6 +182,13 @@ int registry_read(const char *folder, registry_found_t found, void *userdata) {
         return 0;
 }
 
+bool registry_has(const char *folder, const char *npub) {
+        _cleanup_free_ char *path = NULL;
+
+        return path_of(folder, npub, AGENT, &path) < 0 || access(path, F_OK) >= 0 ||
+               errno != ENOENT;
+}
+
 /* ---- writing */
 
 static int write_settings(const char *path, const AgentSettings *settings, bool new) {

@@ -31,6 +31,7 @@ typedef void (*registry_found_t)(RegistryFile *file, void *userdata);
 /* In the order of their names. A file that cannot be used is named in the log and left alone.
  * Missing: no agents. */
 int registry_read(const char *folder, registry_found_t found, void *userdata);
+bool registry_has(const char *folder, const char *npub); /* whatever is in it */
 /* settings->npub names it. */
 int registry_write(const char *folder, const AgentSettings *settings);
 

@@ -181,6 +181,23 @@ def test_a_file_that_was_changed_by_hand_is_read_again_on_sighup(world):
     world.wait_ticks("ada", ticks + 2)
 
 
+def test_an_agent_whose_file_is_taken_away_sleeps_until_it_is_back(world):
+    born = world.start().spawn("ada")
+    world.pylon.run("agent", "pause", "ada")
+    path = world.agents / f"{born['npub']}.toml"
+    text = path.read_text()
+    path.unlink()
+    os.kill(world.pylon.pid("host"), signal.SIGHUP)
+    wait_for(lambda: world.pylon.run("agent", "info", "ada", expect=None).returncode != 0, 20, "it is not here")
+    assert world.row("ada")  # its history is
+    path.write_text(text)
+    os.kill(world.pylon.pid("host"), signal.SIGHUP)
+    wait_for(lambda: world.pylon.run("agent", "tell", "ada", "welcome", expect=None).returncode == 0, 20, "it is back")
+    assert world.pylon.json("agent", "info", "ada")["wish"] == "paused"
+    world.pylon.run("agent", "resume", "ada")
+    assert world.wait_ticks("ada", 2)[-1] == "tell"
+
+
 def test_a_name_is_taken_once_and_settings_must_be_good(world):
     world.start().spawn("ada", msat=0)
     assert world.pylon.run("agent", "spawn", "ada", expect=None).returncode != 0
