@@ -15,6 +15,7 @@ SERVICE = "com.openagents.Pylon1.Agent.Service"
 ERROR = "com.openagents.Pylon1.Error."
 KEY = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
 AGENT = BUILD / "src/agent/pylon-agent"
+SANITIZED = b"__asan_init" in AGENT.read_bytes()    # its memory is not what it is measured by
 
 
 def context(name="ada", mind=None, **more):
@@ -121,7 +122,7 @@ def test_a_connection_starts_it_and_it_leaves_with_it(running, tmp_path):
         assert what == "think" and [m["role"] for m in question["messages"]] == ["system", "user"]
         assert question["max_tokens"] == 100 and question["model"] == "m"
         assert "| hi" in question["messages"][1]["content"]
-        assert pss(running.pid("agent")) < 5000
+        assert pss(running.pid("agent")) < 5000 or SANITIZED
         what, done = wire.answer('Sure: {"actions":[{"type":"post","text":"hello"},{"type":"zap","to":"o1","sats":1}]}')
         assert what == "done" and done["actions"] == [{"type": "post", "text": "hello"}]
         assert [r["reason"] for r in done["refused"]] == ["this agent is not allowed to do so"]
@@ -218,7 +219,7 @@ def test_a_thousand_agents_cost_little_while_they_sleep(pylon):
         put(pylon, f"{i:04}", f"a{i}")
     wait_for(lambda: len(sockets(pylon)) == 1000, 30, "there are a thousand sockets")
     after = pss(pylon.pid("supervisor"))
-    assert after - before < 6000, f"{after - before} kB"
+    assert after - before < 6000 or SANITIZED, f"{after - before} kB"
     assert not pylon.pids("agent")
     pylon.kill("supervisor")
     for file in pylon.agents.iterdir():
