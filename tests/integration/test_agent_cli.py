@@ -7,6 +7,7 @@ import select
 import signal
 import stat
 import subprocess
+import termios
 import textwrap
 import time
 
@@ -495,6 +496,23 @@ def test_a_passphrase_is_typed_twice_and_not_shown(pylon):
     typed = [("Passphrase:", f"{PASSPHRASE}\n"), ("Once more:", f"{PASSPHRASE}\n")]
     screen, code = at_terminal(pylon, "agent", "export", "scout", pylon.home / "b", typed=typed)
     assert code == 0 and (pylon.home / "b").exists() and PASSPHRASE not in screen, screen
+
+
+def test_who_breaks_off_at_a_prompt_sees_again_what_he_types(pylon):
+    spawn(pylon, sats=0)
+    pid, fd = pty.fork()
+    if pid == 0:
+        command = pylon.command("agent", "export", "scout", pylon.home / "a")
+        os.execvp(command[0], [str(c) for c in command])
+    screen = b""
+    while b"Passphrase:" not in screen:
+        screen += os.read(fd, 1000)
+    assert not termios.tcgetattr(fd)[3] & termios.ECHO
+    os.write(fd, b"\x03")
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGINT
+    assert termios.tcgetattr(fd)[3] & termios.ECHO
+    os.close(fd)
+    assert not (pylon.home / "a").exists()
 
 
 # ---- what is promised

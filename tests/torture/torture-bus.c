@@ -41,8 +41,11 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
+#define FOLDER BUS_PATH "/thing"
+
 static const BusObject objects[] = {
-        { INTERFACE, vtable, true },
+        { INTERFACE, vtable, true, NULL },
+        { INTERFACE ".Thing", vtable, true, FOLDER },
         { 0 },
 };
 
@@ -148,6 +151,31 @@ static int run_call(void) {
         return r;
 }
 
+/* Objects that come and go while a client is there; what could not be added is not there. */
+static int run_objects(void) {
+        World w = { 0 };
+        int r;
+
+        r = world_open(&w);
+        if (r >= 0)
+                r = world_start(&w);
+        if (r >= 0)
+                r = bus_server_add_object(w.server, FOLDER "/one", &w);
+        if (r >= 0)
+                r = world_call(&w);
+        if (r >= 0) {
+                r = bus_server_add_object(w.server, FOLDER "/two", &w);
+                bus_server_object_changed(
+                                w.server, FOLDER "/one", INTERFACE ".Thing", "None", NULL);
+                bus_server_object_signal(
+                                w.server, FOLDER "/one", INTERFACE ".Thing", "Happened", "u", 1);
+                bus_server_remove_object(w.server, FOLDER "/two");
+                bus_server_remove_object(w.server, FOLDER "/one");
+        }
+        world_close(&w);
+        return r;
+}
+
 /* U+FDD0 in a string. */
 static int run_text(void) {
         _cleanup_free_ char *owned = NULL;
@@ -163,6 +191,7 @@ static int run_text(void) {
 
 const TortureCase torture_bus_cases[] = {
         { "a call between client and server ends once", run_call },
+        { "objects come and go beside the one path", run_objects },
         { "a text that D-Bus does not carry is written otherwise", run_text },
         { 0 },
 };
