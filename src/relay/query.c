@@ -281,7 +281,7 @@ static HubVerdict query_take(Query *q, Part *p, const char *json, size_t size) {
         uint8_t id[32];
 
         if (p->n++ >= q->limit * q->interest.n)
-                return HUB_UNASKED; /* more than the limits of all filters allow */
+                return HUB_NOISE; /* more than the limits of all filters allow */
         if (ingest_peek(json, size, id) && map_get(&q->ids, id, sizeof(id)))
                 return HUB_KNOWN;
         if (q->bytes + size > BYTES_MAX)

@@ -54,6 +54,7 @@ HubVerdict hub_event(Hub *h, Upstream *u, Subscription *s, const char *json, siz
                 int64_t *ret_created_at) {
         _cleanup_(event_unrefp) Event *e = NULL;
         const char *reason = "there is no memory";
+        bool was_at_hand;
         Seen *seen;
         int r;
 
@@ -68,11 +69,14 @@ HubVerdict hub_event(Hub *h, Upstream *u, Subscription *s, const char *json, siz
                 return HUB_KNOWN;
         }
 
+        was_at_hand = r == 1 && seen->event;
         if (seen->event)
                 e = event_ref(seen->event);
         else if (ingest_again(seen, json, size, &e, &reason) < 0)
                 return HUB_BAD;
-        return hub_deliver(h, u, seen, e) ? HUB_NEW : HUB_UNASKED;
+        if (hub_deliver(h, u, seen, e))
+                return HUB_NEW;
+        return was_at_hand ? HUB_NOISE : HUB_UNASKED;
 }
 
 /* ---- upstreams */

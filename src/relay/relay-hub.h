@@ -55,7 +55,13 @@ int hub_upstream(Hub *h, const char *url, Upstream **ret, const char **reterr);
 bool hub_wants(const Hub *h, Upstream *u);
 bool hub_is_configured(const Hub *h, const Upstream *u);
 /* An EVENT came; the subscription is whom it was for. */
-typedef enum HubVerdict { HUB_NEW, HUB_KNOWN, HUB_BAD, HUB_UNASKED } HubVerdict;
+typedef enum HubVerdict {
+        HUB_NEW,
+        HUB_KNOWN,
+        HUB_BAD,
+        HUB_UNASKED, /* verified, and nobody had asked for it */
+        HUB_NOISE,   /* the same, but it only had to be read */
+} HubVerdict;
 HubVerdict hub_event(Hub *h, Upstream *u, Subscription *s, const char *json, size_t size,
                 int64_t *ret_created_at);
 void hub_want_flush(Hub *h);

@@ -95,6 +95,10 @@ static void upstream_count(Upstream *u, HubVerdict verdict) {
                 u->counts.unasked++;
                 upstream_charge(u, PRICE_BAD);
                 break;
+        case HUB_NOISE:
+                u->counts.unasked++;
+                upstream_charge(u, PRICE_NOISE);
+                break;
         }
 }
 

@@ -18,6 +18,10 @@ const { createOutgoingNoticeMessage, EventRepository, EventUtils, LogLevel } = r
 const { Validator } = require('@nostr-relay/validator');
 const { WebSocketServer } = require('ws');
 
+// What the library leaves out of its own isMatchingFilter(): "#e" and the like.
+const hasTags = (e, filter) => Object.entries(filter).every(([key, values]) =>
+  key[0] !== '#' || e.tags.some(([name, value]) => name === key.slice(1) && values.includes(value)));
+
 class FileRepository extends EventRepository {
   constructor(file) {
     super();
@@ -49,7 +53,7 @@ class FileRepository extends EventRepository {
     return { isDuplicate: false };
   }
   async find(filter) {
-    return [...this.events.values()].filter(e => EventUtils.isMatchingFilter(e, filter))
+    return [...this.events.values()].filter(e => EventUtils.isMatchingFilter(e, filter) && hasTags(e, filter))
       .sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1)).slice(0, filter.limit ?? 500);
   }
   // The lines stay in the file: the tests want to see what was ever accepted.
