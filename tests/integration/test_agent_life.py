@@ -9,6 +9,7 @@ import pytest
 
 from agents import OWNER, STRANGER, letter, public_key
 from parts import customer, tag, wait_for
+from store_wire import Wire
 from test_crash import Fault
 from test_wallet import Purse
 
@@ -305,6 +306,19 @@ def test_stopped_and_paused_agents_do_not_wake_and_a_stopped_one_may_not_pay(wor
     world.wait_ticks("ada", n + 1)
     (grant,) = [g for g in world.purse.call("Grants") if g[0] == "agent:ada"]
     assert grant[3] == "active"
+
+
+def test_while_host_mode_is_off_none_wakes(world):
+    world.start().spawn("ada", "--set", "schedule.heartbeat_seconds=1")
+    host = Wire(world.folder, str(world.pylon.base / "run/host.sock"), "owner")
+    host.call("com.openagents.Pylon1.Host", "Offline")
+    wait_for(lambda: not world.pylon.json("agent", "info", "ada")["ticking"], 10, "it sleeps")
+    n = len(world.ticks("ada"))
+    time.sleep(2)
+    assert len(world.ticks("ada")) == n
+    host.call("com.openagents.Pylon1.Host", "Online")
+    world.wait_ticks("ada", n + 1)
+    host.close()
 
 
 def test_all_are_stopped_at_once(world):
