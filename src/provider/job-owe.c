@@ -56,7 +56,7 @@ static void on_refunded(int error, const char *reason, const WalletPaid *paid, v
 
         if (error < 0 || streq(paid->state, "failed")) {
                 log_event(LOG_WARNING, LOG_ID_JOB_OWED, LOG_FIELDS("PYLON_JOB", job_id(job)),
-                                "Job %.12s could not be paid back: %s.", job_id(job),
+                                "Job %.12s could not be paid back: %s", job_id(job),
                                 error < 0 ? reason : paid->reason);
                 refund_later(job);
                 return;

@@ -195,6 +195,13 @@ static int64_t owed(const BooksInvoice *rows, size_t n) {
         return msat;
 }
 
+static bool has_zap(const BooksInvoice *rows, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(rows[i].state, "paid") && streq(rows[i].stage, "zap"))
+                        return true;
+        return false;
+}
+
 static bool names_amount(const char *destination) {
         _cleanup_bolt11_ Bolt11 b = { 0 };
         const char *reason;
@@ -235,7 +242,10 @@ static void on_job_invoices(
         (void) snprintf(job, sizeof(job), "%s", c->id);
         order.amount_msat = owed(rows, n);
         if (order.amount_msat <= 0) {
-                answer_error(c, BUS_ERROR_NO_PAYMENT, "Nothing was paid for this job");
+                answer_error(c, BUS_ERROR_NO_PAYMENT,
+                                has_zap(rows, n)
+                                                ? "It was paid by a zap, which only a person gives back"
+                                                : "Nothing was paid for this job");
                 return;
         }
         if (names_amount(c->destination))

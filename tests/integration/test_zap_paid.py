@@ -230,5 +230,7 @@ def test_what_was_zapped_and_cannot_be_done_is_owed_and_never_sent_by_itself(sho
     pylon.wait_state(request["id"], "owed", seconds=30)
     wait_for(lambda: "could not be paid back" in pylon.log(), 10, "it is tried, and refused")
     assert purse.balances()["refunds"] == PRICE and not purse.balances().get("owner")
-    assert len(demands(relay, request)) == 1 and feedback(relay, request, "error")
+    assert "by a zap" in pylon.log()
+    wait_for(lambda: feedback(relay, request, "error"), 10, "the customer hears of it")
+    assert len(demands(relay, request)) == 1
     purse.verify()
