@@ -137,6 +137,27 @@ def test_the_wallet_is_killed_while_a_zap_is_paid(world, tmp_path, point):
     life.purse.verify()
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_payment_that_nobody_knows_of_is_waited_for(make_pylon, relay, tmp_path, moment):
+    """Lightning takes its time, the host dies meanwhile, and once more when it has heard that nothing is known."""
+    fault = Fault(tmp_path, f"action.unknown.{moment}", "kill")
+    fault.env["PYLON_FAULTS"] += " regtest.pay.pending=EIO"
+    life = Life(make_pylon, relay, tmp_path, env=fault.env)
+    alice = life.spawn(msat=1_000_000, profile__autonomy="full")
+    _, bolt11, _ = life.purse.invoice(30_000, account="owner")
+    alice.wants({"type": "pay", "invoice": bolt11, "max_sats": 30})
+    ticking = subprocess.Popen(life.pylon.command("agent", "tick", "alice"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: life.pylon.query("select 1 from payments where status = 'sent'"), 30, "it is on its way")
+    life.pylon.kill("host")
+    fault.wait()
+    alice.wait_tick(2, "done")
+    wait_for(lambda: alice.actions(2) == [("pay", "done")], 60, "it is known")
+    ticking.wait()
+    assert life.balance("alice") == 970_000
+    assert len(life.pylon.query("select 1 from payments where account = 'agent:alice'")) == 1
+    life.end()
+
+
 def ends(agent, number):
     actions = agent.actions(number)
     return actions if all(s in ("done", "failed") for _, s in actions) else None
