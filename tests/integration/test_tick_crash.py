@@ -1,9 +1,12 @@
 """Killed in every durable state of a tick and of an action: nothing is published twice, nothing is paid twice, nothing
 is forgotten, and the books are right."""
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -206,4 +209,52 @@ def test_the_host_is_killed_while_it_thinks(make_pylon, relay, tmp_path, moment)
     assert len(alice.rows()) == 1
     mind.stop()
     life.purse.close()
+    life.end()
+
+
+KILLS = int(os.environ.get("PYLON_KILLS", "8"))
+VICTIMS = ("host", "host", "agent-ada", "agent-bob", "wallet", "relay", "store", "signer")
+
+
+def test_random_kills_while_agents_live(make_pylon, relay, tmp_path):
+    """Each tick of two agents posts its own number, writes to the other one and zaps it; whatever dies meanwhile, each
+    number is posted once, and the money of both is what it was."""
+    life = Life(make_pylon, relay, tmp_path)
+    names = Addresses(life.pylon, tmp_path, ada="agent:ada", bob="agent:bob")
+    pair = [life.spawn(n, msat=1_000_000, profile__lud16=names.at(n), schedule__wakes_per_hour="3600") for n in ("ada", "bob")]
+    for one, other in (pair, pair[::-1]):
+        wait_for(lambda: other.notes(0), 20, "the profile is on the relay")  # noqa: B023
+        one.answers(f"""
+t = context["tick"]
+say({{"type": "post", "text": "tick %d" % t}}, {{"type": "remember", "text": "tick %d" % t}},
+    {{"type": "dm", "to": "{other.npub}", "text": "tick %d" % t}}, {{"type": "zap", "to": "{other.npub}", "sats": 1 + t}})""")
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    for n in range(KILLS):
+        for one in pair:
+            life.pylon.run("agent", "tell", one.name, f"go on {n}", expect=None)
+        threading.Event().wait(chance.random())
+        for pid in life.pylon.pids(chance.choice(VICTIMS)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    for one in pair:
+        one.answers("say()")
+    life.purse.close()
+
+    def quiet():
+        return not life.pylon.query("select 1 from tick_history where status not in ('done', 'failed')"
+                                    " union select 1 from agent_actions where status in ('planned', 'signed', 'unknown')")
+    wait_for(quiet, 120, "everything is over")
+    for one in pair:
+        numbers = [int(e["content"].split()[1]) for e in one.notes()]
+        assert len(numbers) == len(set(numbers)), f"something was posted twice: {numbers}"
+        done = life.pylon.query("select event_id from agent_actions where agent_npub = ? and type = 'post' and status = 'done'", one.npub)
+        assert {r[0] for r in done} <= {e["id"] for e in one.notes()}
+        memories = life.pylon.query("select text from agent_memories where agent_npub = ?", one.npub)
+        assert len(memories) == len(set(memories))
+    zaps = life.pylon.query("select count(*) from agent_actions where type = 'zap' and status = 'done'")[0][0]
+    assert zaps == life.pylon.query("select count(*) from payments where purpose = 'zap' and status = 'settled'")[0][0]
+    assert life.balance("ada") + life.balance("bob") == 2_000_000
+    names.kill()
     life.end()
