@@ -143,6 +143,13 @@ class RealLnd:
         self.rpc, self.p2p = free_port(), free_port()
         (folder / "none.conf").write_text("")
         self.processes = []
+        try:
+            self.set_up()
+        except BaseException:
+            self.kill()
+            raise
+
+    def set_up(self):
         self.btcd = self.start_chain()
         self.wait(lambda: self.chain("getblockcount"), "the chain is there")
         self.ours, self.other = self.start_node("ours"), self.start_node("other")
