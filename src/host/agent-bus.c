@@ -147,6 +147,13 @@ static int method_withdraw(sd_bus_message *m, void *userdata, sd_bus_error *erro
         return asked_started(q, agent_withdraw(a, destination, msat, asked_done, q), error);
 }
 
+static void on_deleted(int error, const char *reason, void *userdata) {
+        if (error == -EDQUOT)
+                asked_fail_as(userdata, BUS_ERROR_MONEY_LEFT, bus_text_or(reason, "it has money"));
+        else
+                asked_done(error, reason, userdata);
+}
+
 static int method_delete(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         HostAgent *a = userdata;
         const char *sweep_to;
@@ -160,7 +167,7 @@ static int method_delete(sd_bus_message *m, void *userdata, sd_bus_error *error)
                         "The agent could not be deleted", &q, error);
         if (r != 0)
                 return r;
-        return asked_started(q, agent_delete(a, sweep_to, asked_done, q), error);
+        return asked_started(q, agent_delete(a, sweep_to, on_deleted, q), error);
 }
 
 /* ---- its settings */

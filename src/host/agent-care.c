@@ -288,12 +288,13 @@ static int name_payment(Care *c, const char *what) {
 }
 
 int agent_fund(HostAgent *a, int64_t msat, const char *how, agent_text_t done, void *userdata) {
+        bool inside = streq(how, "owner") || streq(how, "provider");
         Agents *s = a->host->agents;
         char text[64];
         Care *c;
         int r;
 
-        if (msat < 0 || (!streq(how, "invoice") && (!streq(how, "owner") || msat == 0)))
+        if (msat < 0 || (!streq(how, "invoice") && (!inside || msat == 0)))
                 return -EINVAL;
         c = care_new(s, a, NULL, userdata);
         if (!c)
@@ -301,9 +302,8 @@ int agent_fund(HostAgent *a, int64_t msat, const char *how, agent_text_t done, v
         c->text = done;
         (void) snprintf(text, sizeof(text), "For agent %s", a->name);
         r = name_payment(c, "fund");
-        if (r >= 0 && streq(how, "owner"))
-                r = wallet_transfer(s->wallet,
-                                &(WalletTransfer){ c->id, "owner", a->key, text, msat },
+        if (r >= 0 && inside)
+                r = wallet_transfer(s->wallet, &(WalletTransfer){ c->id, how, a->key, text, msat },
                                 on_transferred, c, &c->paying);
         else if (r >= 0)
                 r = wallet_fill(s->wallet, &(WalletFill){ a->key, msat, text, INVOICE_EXPIRY },

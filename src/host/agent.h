@@ -128,7 +128,7 @@ int agent_delete(HostAgent *a, const char *sweep_to, agent_done_t done, void *us
 int agent_set_wish(HostAgent *a, AgentWish wish, agent_done_t done, void *userdata);
 int agent_stop_all(Host *h, agent_done_t done, void *userdata);
 int agent_tell(HostAgent *a, const char *text, agent_done_t done, void *userdata);
-/* how: "invoice" (text is its bolt11) or "owner" (a transfer from the owner's account). */
+/* how: "invoice" (text is its bolt11), or the account it comes from: "owner", "provider". */
 int agent_fund(HostAgent *a, int64_t msat, const char *how, agent_text_t done, void *userdata);
 /* msat 0: all that can be sent, or the invoice's amount. */
 int agent_withdraw(HostAgent *a, const char *destination, int64_t msat, agent_done_t done,

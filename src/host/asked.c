@@ -5,7 +5,8 @@
 #include "bus/names.h"
 #include "bus/text.h"
 
-#define ASKED_MAX 256
+#define ASKED_MAX  256
+#define REASON_MAX 4096
 
 int asked_new(Host *h, sd_bus_message *m, const char *what, Asked **ret, sd_bus_error *error) {
         Asked *a;
@@ -63,7 +64,7 @@ static const struct {
         { -EBUSY,     BUS_ERROR_BUSY },
         { -EAGAIN,    BUS_ERROR_BUSY },
         { -ENOBUFS,   BUS_ERROR_BUSY },
-        { -EDQUOT,    BUS_ERROR_MONEY_LEFT },
+        { -EDQUOT,    BUS_ERROR_NO_MONEY },
         { -EEXIST,    BUS_ERROR_AGENT_EXISTS },
         { -ENOKEY,    BUS_ERROR_NO_KEY },
         { -EHOSTDOWN, BUS_ERROR_NOT_REACHABLE },
@@ -89,10 +90,19 @@ int asked_started(Asked *a, int r, sd_bus_error *error) {
         return sd_bus_error_setf(error, name_of(r), "%s: %s.", what, strerror(-r));
 }
 
-void asked_fail(Asked *a, int error, const char *reason) {
-        (void) sd_bus_reply_method_errorf(a->message, name_of(error), "%s: %s.", a->what,
-                        bus_text_or(isempty(reason) ? NULL : reason, strerror(-error)));
+/* A reason of another service may be a sentence of its own, with a full stop. */
+void asked_fail_as(Asked *a, const char *name, const char *reason) {
+        size_t n = strlen(reason);
+
+        n -= n > 0 && reason[n - 1] == '.';
+        (void) sd_bus_reply_method_errorf(a->message, name, "%s: %.*s.", a->what,
+                        (int) MIN(n, (size_t) REASON_MAX), reason);
         asked_free(a);
+}
+
+void asked_fail(Asked *a, int error, const char *reason) {
+        asked_fail_as(a, name_of(error),
+                        bus_text_or(isempty(reason) ? NULL : reason, strerror(-error)));
 }
 
 void asked_done(int error, const char *reason, void *userdata) {

@@ -29,7 +29,8 @@ int asked_started(Asked *a, int r, sd_bus_error *error);
 
 /* The end of a call, with the error of a negative number. */
 void asked_fail(Asked *a, int error, const char *reason);
-void asked_done(int error, const char *reason, void *userdata);                   /* agent_done_t */
+void asked_fail_as(Asked *a, const char *name, const char *reason); /* which is fit for D-Bus */
+void asked_done(int error, const char *reason, void *userdata);     /* agent_done_t */
 void asked_text(int error, const char *reason, const char *text, void *userdata); /* agent_text_t */
 void asked_verdict(int verdict, const char *text, void *userdata); /* agents_verdict_t */
 void asked_json(int error, const char *reason, const char *json, void *userdata);

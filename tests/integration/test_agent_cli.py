@@ -217,6 +217,12 @@ def test_money_comes_goes_and_is_never_lost(pylon):
     assert invoice["bolt11"].startswith("lnbcrt10u") and invoice["amount_msats"] == 1000000
     pylon.run("wallet", "pay", invoice["bolt11"], "--yes", expect=None)
     before = balance(pylon, "agent:scout")
+    pylon.run("wallet", "fund", "300", "--account", "provider")
+    wait_for(lambda: balance(pylon, "provider") == 300, 10, "the provider has test sats")
+    pylon.run("agent", "fund", "scout", "200", "--from", "provider", "--yes")
+    assert balance(pylon, "provider") == 100 and balance(pylon, "agent:scout") == before + 200
+    before += 200
+    refused(pylon, 1, "NoMoney", "agent", "fund", "scout", "200", "--from", "provider", "--yes")
     pylon.run("agent", "withdraw", "scout", "owner", "500", "--yes")
     wait_for(lambda: balance(pylon, "agent:scout") == before - 500, 10, "it has 500 less")
     message = refused(pylon, 1, "MoneyLeft", "agent", "delete", "scout", "--yes")
