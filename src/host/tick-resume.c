@@ -12,6 +12,10 @@
 #define RECORD_DEPTH  8
 #define RECORD_VALUES 65536
 
+static bool tick_is_over(const OpenTick *row) {
+        return streq(row->state, "done") || streq(row->state, "failed");
+}
+
 /* ---- actions */
 
 static int take_action(
@@ -47,9 +51,13 @@ static int take_action(
         return 0;
 }
 
-static bool is_under_way(const ActionRow *row) {
-        return streq(row->state, "planned") || streq(row->state, "waiting") ||
-               streq(row->state, "signed") || streq(row->state, "unknown");
+/* Others may have seen it: it has to be followed to its end. */
+static bool has_left(const ActionRow *row) {
+        return streq(row->state, "signed") || streq(row->state, "unknown");
+}
+
+static bool is_to_come(const ActionRow *row) {
+        return streq(row->state, "planned") || streq(row->state, "waiting");
 }
 
 /* For the end of the tick: its summary, and a wish for the next time, which was noted to be done.
@@ -73,6 +81,7 @@ static void take_plan(Tick *t, const ActionRow *row) {
 }
 
 static int take_actions(Hands *h, HostAgent *a, Tick *t, const OpenTick *tick) {
+        bool stopped = tick_is_over(tick) ? false : a->wish == AGENT_STOPPED;
         int r = 0;
 
         for (size_t i = 0; i < tick->n_actions && r >= 0; i++) {
@@ -80,7 +89,7 @@ static int take_actions(Hands *h, HostAgent *a, Tick *t, const OpenTick *tick) {
 
                 if (t)
                         take_plan(t, row);
-                if (is_under_way(row))
+                if (has_left(row) || (is_to_come(row) && !stopped))
                         r = take_action(h, a, t, tick, row);
         }
         return r;
@@ -116,12 +125,22 @@ static void on_record(int error, const char *reason, const char *json, void *use
         flow_drive(&t->flow, r < 0 ? flow_fail(&t->flow, r, reason) : flow_go(TICK_COMPOSING));
 }
 
+/* Its owner stopped it while it was interrupted: what nobody has seen is not done any more. */
+static Step stop(Tick *t, const OpenTick *row) {
+        if (take_actions(t->hands, t->agent, NULL, row) < 0)
+                log_warning("%s, tick %" PRIi64 ": some actions wait for the next start.",
+                                t->agent->key, t->number);
+        return flow_fail(&t->flow, -ECANCELED, "its owner stopped it");
+}
+
 static Step recall(Tick *t, const OpenTick *row) {
         bool open = streq(row->state, "open"), thinking = streq(row->state, "thinking");
         int r;
 
         t->dry = row->dry;
         t->at = row->at;
+        if (t->agent->wish == AGENT_STOPPED)
+                return stop(t, row);
         if ((open || thinking) && hands_now(t->hands) - row->at > TICK_AGE_MAX)
                 return flow_fail(&t->flow, -ETIME, "it was interrupted, and that is long ago");
         if (open) {
@@ -177,7 +196,7 @@ static int take_tick(HostAgent *a, const OpenTick *row) {
 
 static void resume(Hands *h, const OpenTick *row) {
         HostAgent *a = host_agent_find(h->host, row->npub);
-        bool over = streq(row->state, "done") || streq(row->state, "failed");
+        bool over = tick_is_over(row);
         int r;
 
         if (!a || (!over && a->tick)) {

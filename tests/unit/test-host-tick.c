@@ -277,6 +277,29 @@ static void an_event_that_was_signed_goes_out_again_the_same(_unused_ void **sta
         assert_non_null(strstr(world->rows[0].event, first));
 }
 
+static void who_was_stopped_meanwhile_begins_nothing(_unused_ void **state) {
+        world->tick = 7;
+        (void) snprintf(world->tick_state, sizeof(world->tick_state), "open");
+        world->open.at = INT64_MAX / 2;
+        world->agent.wish = AGENT_STOPPED;
+        world_restart();
+        assert_true(has("| ready tick:failed(its owner stopped it) ended:-125"));
+}
+
+static void what_others_may_have_seen_is_followed_though_it_was_stopped(_unused_ void **state) {
+        world->relay_says = "nothing";
+        world->answers[0] = DONE(POST "," REMEMBER);
+        world_tick("mention", false);
+        world->rows[1].state = "planned";
+        world->agent.wish = AGENT_STOPPED;
+        world->relay_says = "accept";
+        world_restart();
+        assert_true(has("| ready tick:failed(its owner stopped it)"));
+        assert_true(has("publish:1:good morning "));
+        assert_true(has("1:done"));
+        assert_null(strstr(strchr(world->trail, '|'), "remember"));
+}
+
 static void what_was_planned_is_begun_after_a_crash(_unused_ void **state) {
         world->relay_says = "nothing";
         world->answers[0] = DONE(POST);
@@ -479,6 +502,8 @@ int main(void) {
                 TEST(an_agent_that_died_while_it_was_thought_for_is_told_again),
                 TEST(what_was_interrupted_long_ago_fails),
                 TEST(an_event_that_was_signed_goes_out_again_the_same),
+                TEST(who_was_stopped_meanwhile_begins_nothing),
+                TEST(what_others_may_have_seen_is_followed_though_it_was_stopped),
                 TEST(what_was_planned_is_begun_after_a_crash),
                 TEST(an_end_that_was_not_written_is_written_by_the_next_tick),
                 TEST(an_answer_of_the_store_that_was_lost_is_no_second_tick),
