@@ -56,29 +56,44 @@ void asked_forget_agent(HostAgent *agent) {
         }
 }
 
+/* What people read where nobody gave a better reason. */
 /* clang-format off */
 static const struct {
         int error;
-        const char *name;
-} error_names[] = {
-        { -EBUSY,     BUS_ERROR_BUSY },
-        { -EAGAIN,    BUS_ERROR_BUSY },
-        { -ENOBUFS,   BUS_ERROR_BUSY },
-        { -EDQUOT,    BUS_ERROR_NO_MONEY },
-        { -EEXIST,    BUS_ERROR_AGENT_EXISTS },
-        { -ENOKEY,    BUS_ERROR_NO_KEY },
-        { -EHOSTDOWN, BUS_ERROR_NOT_REACHABLE },
-        { -ETIMEDOUT, BUS_ERROR_NOT_REACHABLE },
-        { -ENOMEM,    SD_BUS_ERROR_NO_MEMORY },
-        { -EIO,       SD_BUS_ERROR_IO_ERROR },
+        const char *name, *words;
+} errors[] = {
+        { -EBUSY,     BUS_ERROR_BUSY,         "something of the kind is under way" },
+        { -EAGAIN,    BUS_ERROR_BUSY,         "what a former life has left is taken up first" },
+        { -ENOBUFS,   BUS_ERROR_BUSY,         "too much waits already" },
+        { -EDQUOT,    BUS_ERROR_NO_MONEY,     "there is not so much money" },
+        { -EEXIST,    BUS_ERROR_AGENT_EXISTS, "there is one already" },
+        { -ENOKEY,    BUS_ERROR_NO_KEY,       "the signer has no such key" },
+        { -EHOSTDOWN, BUS_ERROR_NOT_REACHABLE, "another service does not answer" },
+        { -ETIMEDOUT, BUS_ERROR_NOT_REACHABLE, "it took too long" },
+        { -EPIPE,     BUS_ERROR_BAD_INPUT,    "nobody reads the pipe" },
+        { -ENOSTR,    BUS_ERROR_BAD_INPUT,    "what was passed is no pipe" },
+        { -EFBIG,     BUS_ERROR_BAD_INPUT,    "it is too long" },
+        { -E2BIG,     BUS_ERROR_BAD_INPUT,    "it is too long" },
+        { -EINVAL,    BUS_ERROR_BAD_INPUT,    "what was given is not possible" },
+        { -EILSEQ,    BUS_ERROR_BAD_INPUT,    "it holds what D-Bus does not carry" },
+        { -ENOENT,    BUS_ERROR_BAD_INPUT,    "there is no such thing" },
+        { -ENOMEM,    SD_BUS_ERROR_NO_MEMORY, "there is no memory" },
+        { -EIO,       SD_BUS_ERROR_IO_ERROR,  "it could not be read or written" },
 };
 /* clang-format on */
 
 static const char *name_of(int error) {
-        for (size_t i = 0; i < ELEMENTSOF(error_names); i++)
-                if (error_names[i].error == error)
-                        return error_names[i].name;
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++)
+                if (errors[i].error == error)
+                        return errors[i].name;
         return BUS_ERROR_BAD_INPUT;
+}
+
+static const char *words_of(int error) {
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++)
+                if (errors[i].error == error)
+                        return errors[i].words;
+        return strerror(-error);
 }
 
 int asked_started(Asked *a, int r, sd_bus_error *error) {
@@ -87,7 +102,7 @@ int asked_started(Asked *a, int r, sd_bus_error *error) {
         if (r >= 0)
                 return 1;
         asked_free(a);
-        return sd_bus_error_setf(error, name_of(r), "%s: %s.", what, strerror(-r));
+        return sd_bus_error_setf(error, name_of(r), "%s: %s.", what, words_of(r));
 }
 
 /* A reason of another service may be a sentence of its own, with a full stop. */
@@ -102,7 +117,7 @@ void asked_fail_as(Asked *a, const char *name, const char *reason) {
 
 void asked_fail(Asked *a, int error, const char *reason) {
         asked_fail_as(a, name_of(error),
-                        bus_text_or(isempty(reason) ? NULL : reason, strerror(-error)));
+                        bus_text_or(isempty(reason) ? NULL : reason, words_of(error)));
 }
 
 void asked_done(int error, const char *reason, void *userdata) {
