@@ -71,12 +71,17 @@ static int add_moment(Buffer *b, const Tick *t) {
 
 static int add_money(Buffer *b, const HostAgent *a) {
         const AgentSettings *s = a->settings;
+        int64_t runway = host_agent_runway(a);
+        int r;
 
-        return buffer_addf(b,
-                        "\"money\":{\"balance_msat\":%" PRIi64 ",\"runway_s\":%" PRIi64
-                        ",\"tick_max_msat\":%" PRIi64 ",\"payment_max_msat\":%" PRIi64 "},",
-                        MAX(a->balance_msat, 0), host_agent_runway(a), s->tick_max_msat,
-                        s->payment_max_msat);
+        r = buffer_addf(b, "\"money\":{\"balance_msat\":%" PRIi64, MAX(a->balance_msat, 0));
+        if (r >= 0 && runway < INT64_MAX) /* else it has no end */
+                r = buffer_addf(b, ",\"runway_s\":%" PRIi64, runway);
+        return r < 0 ? r
+                     : buffer_addf(b,
+                                       ",\"tick_max_msat\":%" PRIi64
+                                       ",\"payment_max_msat\":%" PRIi64 "},",
+                                       s->tick_max_msat, s->payment_max_msat);
 }
 
 static int add_mind(Buffer *b, const AgentSettings *s) {

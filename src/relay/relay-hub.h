@@ -38,7 +38,8 @@ struct Hub {
         struct Query *queries; /* query.c */
         unsigned n_queries, query_serial;
         bool draining, housekeeping_soon;
-        bool proxied; /* relays elsewhere are reached by the proxy */
+        bool proxied;            /* relays elsewhere are reached by the proxy */
+        char own_key[HEX32_MAX]; /* that our connections prove; "" until a relay asked for it */
 };
 
 int hub_new(Service *service, Hub **ret);

@@ -95,11 +95,18 @@ static bool kind_is_private(uint16_t kind) {
         return kind == 4 || kind == 1059;
 }
 
+/* This machine's own connection: it asks for all who live here, and agents are more than a
+ * connection can prove keys. */
+static bool session_is_ours(const Session *s) {
+        return s->hub->own_key[0] && session_has_key(s, s->hub->own_key);
+}
+
 /* NIP-42: private messages are shown to those who wrote or are to read them. */
 static bool session_may_see(const Session *s, const Event *e) {
         const Tag *p = NULL;
 
-        if (!kind_is_private(event_kind(e)) || session_has_key(s, event_pubkey_hex(e)))
+        if (!kind_is_private(event_kind(e)) || session_is_ours(s) ||
+                        session_has_key(s, event_pubkey_hex(e)))
                 return true;
         while ((p = event_find_tag(e, "p", p)))
                 if (p->n >= 2 && session_has_key(s, p->values[1]))

@@ -27,6 +27,7 @@ static int auth_send(Upstream *u, Event *e) {
         if (r < 0)
                 return r;
         memcpy(u->auth_id, event_id_hex(e), HEX32_MAX);
+        memcpy(u->hub->own_key, event_pubkey_hex(e), HEX32_MAX);
         return upstream_write(u);
 }
 
@@ -86,6 +87,7 @@ void auth_start(Upstream *u) {
 void auth_answered(Upstream *u, bool accepted, const char *text) {
         u->auth = AUTH_DONE;
         if (accepted) {
+                u->error = mfree(u->error); /* that it asked is no trouble any more */
                 auth_repeat(u);
         } else {
                 auth_give_up(u);

@@ -15,6 +15,7 @@ import pytest
 from gi.repository import Gio, GLib
 
 import asker
+from agents import STRANGER, letter
 from parts import BUILD, ROOT, wait_for
 
 ZOO = "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong"
@@ -395,6 +396,18 @@ def test_what_the_owner_tells_is_heard(pylon):
     wait_for(lambda: "The door is green" in [m["text"] for m in pylon.json("agent", "memory", "scout")]
              or any("The door is green" in m["text"] for m in pylon.json("agent", "memory", "scout")), 10, "it remembers")
     refused(pylon, 2, "BadInput", "agent", "tell", "scout", "x" * 5000)
+
+
+def test_a_letter_at_this_machine_s_own_relay_is_read_and_answered(pylon):
+    """With the defaults: the local relay shows private messages to whom they concern, and Pylon reads for its agents."""
+    spawn(pylon)
+    relay = f"ws://127.0.0.1:{pylon.local_port}"
+    letter("send", relay, info(pylon)["pubkey"], "Are you there?", who=STRANGER)
+    (tick,) = wait_for(lambda: [t for t in pylon.json("agent", "history", "scout")
+                                if t["trigger"] == "dm" and t["state"] == "done"], 20, "the letter woke it")
+    (action,) = pylon.json("agent", "history", "scout", "--tick", tick["tick"])["actions"]
+    assert (action["type"], action["state"]) == ("dm", "done")
+    assert [r["error"] for r in pylon.json("relay", "list")] == [None]  # that it asked who reads is no trouble
 
 
 def test_goals_are_given_changed_and_reached(pylon):
