@@ -138,3 +138,30 @@ def test_the_official_client_understands_it_as_we_do(llama, start):
     ours = infer(pylon, "relay", "--max-tokens", "64")
     assert ours["tokens_out"] == 64
     assert theirs.stdout and ours["text"]
+
+
+@pytest.mark.parametrize("mind", ["local", "nip90"])
+def test_noise_as_a_mind_does_no_harm(llama, way, relay, make_pylon, mind):
+    """What it writes is no action: an agent that thinks with it does nothing, pays for its thoughts, and lives on."""
+    server = llama()
+    pylon = make_pylon(way, [relay.url], f'[[backend]]\nname = "llama"\ntype = "openai"\nurl = "{server.url}/v1"\n'
+                                         "[compute]\nautodetect = false\nprobe_interval = 1\n")
+    pylon.config.write_text(pylon.config.read_text().replace("enable_payments = false", "enable_payments = true")
+                            .replace("require_payment = false", "require_payment = true\nmin_price_msats = 3000"))
+    pylon.start("--mode", "both")
+    wait_for(lambda: pylon.json("compute")["models"], 30, "the model is there")
+    pylon.run("agent", "spawn", "noise", "--mind", mind, "--fund", "no", "--set", "mind.max_tokens=64",
+              "--set", "schedule.heartbeat_seconds=86400")
+    pylon.run("wallet", "fund", "5000")
+    pylon.run("agent", "fund", "noise", "5000", "--from", "owner", "--yes")
+    for i in range(4):
+        pylon.run("agent", "tick", "noise", expect=None)
+    ticks = pylon.query("select status, actions_json, prompt_tokens from tick_history")
+    assert len(ticks) >= 4 and all(status in ("done", "failed") for status, *_ in ticks), ticks
+    assert pylon.query("select count(*) from agent_actions where status not in ('refused', 'done') or type not in ('', 'nothing')"
+                       " and status = 'done'") == [(0,)]
+    assert [e for e in relay.events(1, 4, 1059, 9734)] == []
+    spent = 5_000_000 - next(row["balance_msats"] for row in pylon.json("wallet", "balance") if row["account"] == "agent:noise")
+    assert 0 < spent <= 3000 * 3 * (len(ticks) + 1)
+    assert pylon.json("agent", "info", "noise")["state"] in ("active", "low_balance")
+    pylon.run("ledger", "verify")
