@@ -143,7 +143,8 @@ bool subscription_uses(const Subscription *s, const Upstream *u) {
 
 int64_t subscription_since(const Subscription *s, const Upstream *u) {
         const SubRelay *r = sub_relay((Subscription *) s, u);
-        int64_t since = r ? r->mark : s->since;
+        /* Where the clock was set back, what comes now is older than what has come. */
+        int64_t since = MIN(r ? r->mark : s->since, hub_now());
 
         return MAX(since - subscription_overlap(s), INT64_C(0));
 }
@@ -341,7 +342,7 @@ static int subscription_prune(Subscription *s) {
         s->pruned_at = now;
         for (size_t i = 0; i < s->n_relays; i++)
                 newest = MAX(newest, s->relays[i].mark);
-        return shelf_prune_seen(s->hub->shelf, s->id, newest - subscription_overlap(s));
+        return shelf_prune_seen(s->hub->shelf, s->id, MIN(newest, now) - subscription_overlap(s));
 }
 
 static int subscription_settle(Subscription *s) {

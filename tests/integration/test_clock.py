@@ -120,3 +120,20 @@ def test_an_invoice_is_over_when_the_clock_says_so_and_nothing_is_lost(shop, rel
     assert balances.get("provider", 0) + balances.get("refunds", 0) + balances.get("held", 0) == 21_000
     purse.verify()
 
+
+
+def test_a_clock_that_was_set_back_leaves_no_request_out(make_pylon, relay, clock):
+    """As on a machine that starts without the time and is told it later."""
+    pylon = make_pylon("start", [relay.url])
+    clock.set(DAY)
+    pylon.start(env=clock.env)
+    wait_for(relay.subscribers, 20, "it asks from a day on that has not come")
+    clock.set(0)
+    relay.drop()
+    wait_for(relay.subscribers, 20, "it asks once more, with the right time")
+    (first,) = post(relay, job_template(content="after"))
+    pylon.wait_state(first["id"], "completed")
+    pylon.kill("relay")
+    (second,) = post(relay, job_template(content="and again"))
+    pylon.wait_state(second["id"], "completed")
+    assert len(relay.results(first["id"])) == len(relay.results(second["id"])) == 1
