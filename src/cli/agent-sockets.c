@@ -130,6 +130,11 @@ static void look_at(AgentSockets *a, const char *file) {
         r = read_name(a, file, name);
         if (s && r >= 0 && streq(s->name + strlen(SOCKET_PREFIX), name))
                 return;
+        if (s && r == -EBADMSG) { /* the host goes on with what it has read before, too */
+                log_warning("\"%s\" cannot be read as an agent's file; its socket stays as it is.",
+                                file);
+                return;
+        }
         if (s)
                 drop(a, s);
         if (r >= 0)

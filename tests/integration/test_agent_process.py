@@ -112,6 +112,17 @@ def test_what_is_not_an_agents_file_is_said_once_and_disturbs_nobody(running):
     assert "notes.txt" not in log and "abandon" not in log
 
 
+def test_an_agent_keeps_its_socket_while_its_file_is_damaged(running):
+    put(running, "a", "ada")
+    wait_sockets(running, "ada")
+    before = (running.base / "run/agent-ada.sock").stat().st_ino
+    (running.agents / "npub1a.toml").write_text("name = ")  # in an editor that does not replace it at once
+    wait_for(lambda: "cannot be read as an agent" in running.log(), 10, "it is said")
+    assert (running.base / "run/agent-ada.sock").stat().st_ino == before
+    put(running, "a", "bob")
+    wait_sockets(running, "bob")
+
+
 def test_a_connection_starts_it_and_it_leaves_with_it(running, tmp_path):
     put(running, "a", "ada")
     wait_sockets(running, "ada")
