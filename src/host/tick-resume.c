@@ -41,7 +41,7 @@ static int take_action(
         }
         order.action = action;
         if (streq(row->state, "waiting"))
-                return approval_add(h, &order, row->json, row->at);
+                return approval_add(h, &order, row->json, tick->at);
         r = deed_start(h, &order, NULL);
         if (r < 0)
                 return r;

@@ -6,6 +6,7 @@ import subprocess
 
 from parts import NODE, customer, wait_for
 from test_wallet import Purse
+from zaps import Addresses
 
 MIND = """import json, pathlib, sys
 context = json.load(sys.stdin)
@@ -106,6 +107,12 @@ class Life:
         self.pylon.config.write_text(text + more)
         self.pylon.start("--mode", mode)
         self.purse = Purse(self.pylon, folder)
+        self.servers = []
+
+    def addresses(self, *names):
+        """A server of lightning addresses that is not ours: each agent's account has one."""
+        self.servers.append(Addresses(self.pylon, self.folder, **{name: f"agent:{name}" for name in names}))
+        return self.servers[-1]
 
     def spawn(self, name="alice", answer="say({'type': 'nothing'})", msat=0, **settings):
         return Agent(self, name, answer, msat, **{k.replace("__", "."): v for k, v in settings.items()})
@@ -119,5 +126,7 @@ class Life:
         return self.purse.balances().get(f"agent:{name}", 0)
 
     def end(self):
+        for server in self.servers:
+            server.kill()
         self.purse.verify()
         self.purse.close()

@@ -5,7 +5,7 @@ import pytest
 
 from agents import OWNER, STRANGER, Life, letter, public_key
 from parts import tag, wait_for
-from zaps import Addresses, read_by_others
+from zaps import read_by_others
 
 POST = {"type": "post", "text": "good morning"}
 
@@ -130,8 +130,8 @@ def test_it_follows_and_keeps_the_rest_of_the_list(life):
     assert [t[1] for t in newest["tags"] if t[0] == "p"] == ["44" * 32]
 
 
-def test_a_zap_is_complete(life, tmp_path):
-    names = Addresses(life.pylon, tmp_path, bob="agent:bob")
+def test_a_zap_is_complete(life):
+    names = life.addresses("bob")
     alice = life.spawn(msat=1_000_000)
     bob = life.spawn("bob", profile__lud16=names.at("bob"))
     wait_for(lambda: bob.notes(0), 20, "bob's profile is on the relay")
@@ -143,7 +143,6 @@ def test_a_zap_is_complete(life, tmp_path):
     read = read_by_others(receipt)
     assert (read["sender"], read["recipient"], read["msat"], read["comment"]) == (alice.pubkey, bob.pubkey, 21_000, "well said")
     assert record["cost_msat"] == 21_000
-    names.kill()
 
 
 def test_an_invoice_is_paid_within_its_limits(life):

@@ -14,7 +14,6 @@ from agents import Life
 from mind import Mind
 from parts import BUILD, tag, wait_for
 from test_crash import Fault
-from zaps import Addresses
 
 SATS = 21
 
@@ -34,7 +33,7 @@ class World(Life):
 
     def __init__(self, make_pylon, relay, folder, env=None, **settings):
         super().__init__(make_pylon, relay, folder, mode="both")
-        self.names = Addresses(self.pylon, folder, bob="agent:bob")
+        self.names = self.addresses("bob")
         self.bob = self.spawn("bob", profile__lud16=self.names.at("bob"))
         self.alice = self.spawn(msat=1_000_000, **settings)
         wait_for(lambda: self.bob.notes(0), 20, "bob's profile is on the relay")
@@ -67,10 +66,6 @@ class World(Life):
         assert len(self.pylon.query("select 1 from agent_goals where text = 'be kind'")) == 1
         self.purse.close()
         self.purse.verify()
-
-    def end(self):
-        self.names.kill()
-        super().end()
 
 
 @pytest.fixture
@@ -220,7 +215,7 @@ def test_random_kills_while_agents_live(make_pylon, relay, tmp_path):
     """Each tick of two agents posts its own number, writes to the other one and zaps it; whatever dies meanwhile, each
     number is posted once, and the money of both is what it was."""
     life = Life(make_pylon, relay, tmp_path)
-    names = Addresses(life.pylon, tmp_path, ada="agent:ada", bob="agent:bob")
+    names = life.addresses("ada", "bob")
     pair = [life.spawn(n, msat=1_000_000, profile__lud16=names.at(n), schedule__wakes_per_hour="3600") for n in ("ada", "bob")]
     for one, other in (pair, pair[::-1]):
         wait_for(lambda: other.notes(0), 20, "the profile is on the relay")  # noqa: B023
@@ -256,5 +251,4 @@ say({{"type": "post", "text": "tick %d" % t}}, {{"type": "remember", "text": "ti
     zaps = life.pylon.query("select count(*) from agent_actions where type = 'zap' and status = 'done'")[0][0]
     assert zaps == life.pylon.query("select count(*) from payments where purpose = 'zap' and status = 'settled'")[0][0]
     assert life.balance("ada") + life.balance("bob") == 2_000_000
-    names.kill()
     life.end()

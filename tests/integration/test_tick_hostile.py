@@ -6,7 +6,6 @@ import pytest
 
 from agents import STRANGER, Life, public_key
 from parts import wait_for
-from zaps import Addresses
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def spent(life, name="alice", msat=10_000_000):
     return msat - life.balance(name)
 
 
-def test_a_stranger_who_demands_money_and_words_gets_neither(life, tmp_path):
+def test_a_stranger_who_demands_money_and_words_gets_neither(life):
     """The mind does whatever the mention says, and tells everything it knows."""
     alice = life.spawn(msat=10_000_000)
     _, bolt11, _ = life.purse.invoice(5_000_000, account="owner")
@@ -56,8 +55,8 @@ def test_an_invoice_of_a_stranger_waits_for_the_owner(life):
     assert spent(life) == 0
 
 
-def test_many_zaps_stay_within_one_tick_s_money(life, tmp_path):
-    names = Addresses(life.pylon, tmp_path, bob="agent:bob")
+def test_many_zaps_stay_within_one_tick_s_money(life):
+    names = life.addresses("bob")
     bob = life.spawn("bob", profile__lud16=names.at("bob"))
     alice = life.spawn(msat=10_000_000, limits__zaps_per_day="100")
     wait_for(lambda: bob.notes(0), 20, "bob's profile is on the relay")
@@ -67,7 +66,6 @@ def test_many_zaps_stay_within_one_tick_s_money(life, tmp_path):
     assert states.count("done") == 2 and set(states) == {"done", "refused"}
     assert {a["reason"] for a in record["actions"] if a["state"] == "refused"} == {"the limit of one tick is 1000 sat"}
     assert spent(life) == 801_000 == life.balance("bob") == record["cost_msat"]
-    names.kill()
 
 
 def test_five_hundred_actions_are_cut_and_told(life):

@@ -417,7 +417,7 @@ static void what_waits_outlives_a_crash_with_its_id(_unused_ void **state) {
         char before[HEX32_MAX];
 
         memcpy(before, wait_for_owner()->id, sizeof(before));
-        world->rows[0].at = INT64_MAX / 2;
+        world->open.at = INT64_MAX / 2;
         world->rows[0].state = "waiting";
         world_restart();
         assert_int_equal(approvals_count(&world->host), 1);
@@ -426,7 +426,7 @@ static void what_waits_outlives_a_crash_with_its_id(_unused_ void **state) {
 
 static void silence_is_no(_unused_ void **state) {
         (void) wait_for_owner();
-        world->rows[0].at = 1; /* long ago */
+        world->open.at = 1; /* long ago */
         world->rows[0].state = "waiting";
         world_restart();
         assert_true(has("1:denied:its owner did not answer in time"));
