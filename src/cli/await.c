@@ -32,7 +32,6 @@ static void show_invoice(const char *bolt11) {
         qr_print_invoice(stderr, bolt11);
         (void) fprintf(stderr, _("The provider wants to be paid first. Pay this invoice:\n%s\n"),
                         bolt11);
-        qr_print_invoice(stderr, bolt11);
 }
 
 /* Progress(s job_id, s status, s text) */

@@ -11,6 +11,8 @@
 #include "question.h"
 #include "wish.h"
 
+#define CONNECTS_MAX 5 /* times in a row that a connection may end before it is used */
+
 static const struct {
         const char *name, *interface;
         bool never_on_bus;
@@ -79,6 +81,16 @@ static int open_private(const Cli *cli, const char *service, sd_bus **ret) {
         return 0;
 }
 
+/* Who accepted us may be killed before we have said a word. Nothing was asked of it then, and the
+ * next connection waits for the process that follows. */
+static int open_again(const Cli *cli, const char *service, sd_bus **ret) {
+        int r = -ECONNRESET;
+
+        for (unsigned i = 0; i < CONNECTS_MAX && (r == -ECONNRESET || r == -EPIPE); i++)
+                r = open_private(cli, service, ret);
+        return r;
+}
+
 int remote_open(const Cli *cli, const char *service, Remote *ret, CallError *ret_error) {
         size_t i = 0;
         int r;
@@ -93,7 +105,7 @@ int remote_open(const Cli *cli, const char *service, Remote *ret, CallError *ret
                 if (r >= 0)
                         r = sd_bus_set_allow_interactive_authorization(ret->bus, true);
         } else
-                r = open_private(cli, service, &ret->bus);
+                r = open_again(cli, service, &ret->bus);
         return r < 0 ? set_error(ret_error, r, service, strerror(-r)) : 0;
 }
 

@@ -3,6 +3,7 @@ nothing, and what was answered meanwhile is found."""
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -66,8 +67,27 @@ def test_a_terminal_waits_on_while_the_host_is_killed(pylon):
     with subprocess.Popen(pylon.command("job", "result", "--json", job), stdout=subprocess.PIPE) as terminal:
         pylon.kill("host")
         answer, _ = terminal.communicate(timeout=60)
-    assert terminal.returncode == 0
+    assert terminal.returncode == 0, answer
     assert json.loads(answer)["state"] == "success"
+
+
+def test_a_connection_that_ends_before_a_word_was_said_is_made_again(pylon):
+    """As when the host is killed just after it accepted it."""
+    job = pylon.json("job", "submit", "--pow", "8", NOTE)["id"]
+    place = pylon.base / "run/host.sock"
+    aside = place.with_name("aside")
+    for _ in range(10):  # it may have said a word: that was always tried again
+        place.rename(aside)
+        with socket.socket(socket.AF_UNIX) as brief:
+            brief.bind(str(place))
+            brief.listen()
+            with subprocess.Popen(pylon.command("job", "result", "--json", job), stdout=subprocess.PIPE) as terminal:
+                connection = brief.accept()[0]
+                aside.rename(place)
+                connection.close()
+                answer, _ = terminal.communicate(timeout=60)
+        assert terminal.returncode == 0, answer
+        assert json.loads(answer)["state"] == "success"
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
