@@ -153,6 +153,7 @@ static int add_newest(const Memory *m, int64_t key, void *userdata) {
 /* Those that were found count as used: they are the last to be forgotten. */
 static int put_memories(Agents *a, const char *npub, const char *query, Buffer *b) {
         Found f = { 0 };
+        int64_t n = 0;
         int r;
 
         r = part_begin(&f.part, b, ",\"memories\":", MEMORIES_SIZE);
@@ -162,7 +163,11 @@ static int put_memories(Agents *a, const char *npub, const char *query, Buffer *
                 r = memory_newest(a->memories, npub, MEMORIES_NEWEST, add_newest, &f);
         for (size_t i = 0; i < f.n && r >= 0; i++)
                 r = memory_use(a->memories, f.keys[i]);
-        return r < 0 ? r : part_end(&f.part);
+        if (r >= 0)
+                r = part_end(&f.part);
+        if (r >= 0)
+                r = memory_count(a->memories, npub, &n);
+        return r < 0 ? r : put_int(b, ",\"remembered\":", n);
 }
 
 static int put_observation(Buffer *b, void *item) {

@@ -345,6 +345,14 @@ int memory_newest(MemoryTable *t, const char *npub, unsigned limit, memory_row_t
         return rows(q, row, userdata);
 }
 
+int memory_count(MemoryTable *t, const char *npub, int64_t *ret) {
+        int r;
+
+        sql_bind_text(t->q[Q_COUNT], 1, npub);
+        r = find(t->q[Q_COUNT], ret);
+        return r == 0 ? -ENODATA : MIN(r, 0);
+}
+
 SqlStatement *memory_all(MemoryTable *t, const char *npub) {
         SqlStatement *q = t->q[Q_ALL];
 

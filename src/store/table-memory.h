@@ -33,5 +33,6 @@ int memory_search(MemoryTable *t, const char *npub, const char *query, unsigned 
 int memory_newest(
                 MemoryTable *t, const char *npub, unsigned limit, memory_row_t row, void *userdata);
 int memory_use(MemoryTable *t, int64_t key);
+int memory_count(MemoryTable *t, const char *npub, int64_t *ret);
 /* In the order in which they came: id, text, created_at. */
 SqlStatement *memory_all(MemoryTable *t, const char *npub);

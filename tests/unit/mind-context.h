@@ -14,6 +14,7 @@ typedef struct World {
         const char *mind; /* its fields but the type; "" */
         const char *type; /* "nip90" */
         const char *goals, *memories, *observations, *last, *peers, *allowed; /* inside the [] */
+        int remembered;
 } World;
 
 #define ALLOWED_ALL                                                                                \
@@ -30,11 +31,11 @@ static inline char *world_json(const World *w) {
                         "\"now\":1800000000,\"tick\":7,\"trigger\":\"mention\",\"network\":\"regtest\","
                         "\"fence\":\"" FENCE_HEX "\",\"money\":{\"balance_msat\":1000000,"
                         "\"runway_s\":7200,\"tick_max_msat\":100000,\"payment_max_msat\":50000},"
-                        "\"mind\":{\"type\":\"%s\"%s},\"goals\":[%s],\"memories\":[%s],"
+                        "\"mind\":{\"type\":\"%s\"%s},\"goals\":[%s],\"memories\":[%s],\"remembered\":%d,"
                         "\"observations\":[%s],\"dropped\":0,\"last\":[%s],\"peers\":[%s],\"allowed\":[%s],"
                         "\"owner\":\"" OWNER_HEX "\"}",
                         w->type ?: "nip90", w->mind ?: "", w->goals ?: "", w->memories ?: "",
-                        w->observations ?: "", w->last ?: "", w->peers ?: "",
+                        w->remembered, w->observations ?: "", w->last ?: "", w->peers ?: "",
                         w->allowed ?: ALLOWED_ALL);
         assert_true(n > 0);
         return json;

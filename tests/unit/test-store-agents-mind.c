@@ -311,6 +311,7 @@ static void a_context_has_what_is_asked_for_and_the_newest(void **state) {
         assert_non_null(strstr(context(w, w->a, 1, "cats, noise?"), "likes cats"));
         assert_non_null(strstr(w->json.data, "\"id\":\"19\""));
         assert_null(strstr(w->json.data, "dogs"));
+        assert_non_null(strstr(w->json.data, ",\"remembered\":22,"));
         assert_int_equal(number(w, "SELECT uses FROM agent_memories WHERE id = 'cats'"), 1);
         assert_int_equal(number(w, "SELECT uses FROM agent_memories WHERE id = 'dogs'"), 0);
         assert_ptr_equal(strstr(strstr(w->json.data, "likes cats") + 1, "likes cats"), NULL);

@@ -459,7 +459,7 @@ static void the_context_says_what_became_of_the_last_ticks(void **state) {
         assert_int_equal(move(w, w->a, 2, "failed"), 0);
         (void) begin(w, w->a, false);
         assert_string_equal(context(w, w->a, 3, ""),
-                        "{\"goals\":[],\"memories\":[],\"observations\":[],\"dropped\":0,"
+                        "{\"goals\":[],\"memories\":[],\"remembered\":0,\"observations\":[],\"dropped\":0,"
                         "\"last\":[{\"tick\":1,\"actions\":[{\"n\":1,\"type\":\"pay\","
                         "\"state\":\"refused\",\"reason\":\"over the \\\"limit\\\"\"}]}]}");
         buffer_clear(&w->json);

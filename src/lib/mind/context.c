@@ -46,6 +46,7 @@ static const JsonField context_fields[] = {
         FIELD("fence",   JSON_STRING, fence,   true),
         FIELD("dropped", JSON_I64,    dropped, false),
         FIELD("owner",   JSON_STRING, owner,   false),
+        FIELD("remembered", JSON_I64, remembered, false),
 };
 static const JsonField agent_fields[] = {
         FIELD("name",   JSON_STRING, name,   true),

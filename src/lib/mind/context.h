@@ -54,6 +54,7 @@ typedef struct Context {
         size_t n_goals;
         ContextMemory *memories;
         size_t n_memories;
+        int64_t remembered; /* how many it has, with those that were not found for this */
         ContextObservation *observations;
         size_t n_observations;
         ContextOutcome *outcomes;
