@@ -5,6 +5,7 @@
 #include "bus/text.h"
 #include "mind/prompt.h"
 #include "mind/reply.h"
+#include "rules.h"
 
 static int refuse_others(Agent *a, sd_bus_message *m, sd_bus_error *error) {
         PeerRole role = bus_server_role(service_server(a->service), m);
@@ -44,6 +45,18 @@ static int reply_actions(Agent *a, sd_bus_message *m, const char *answer, size_t
 
         r = agent_write_reply(a->context, answer, size, &b);
         return r < 0 ? r : reply_json(m, "done", b.data);
+}
+
+/* The built-in rules are ours and take no time. */
+static int reply_rules(Agent *a, sd_bus_message *m) {
+        _cleanup_buffer_ Buffer b = { .max = ANSWER_SIZE_MAX };
+        int r;
+
+        r = rules_answer(a->context, &b);
+        if (r >= 0)
+                r = reply_actions(a, m, b.data, b.size);
+        agent_forget(a);
+        return r;
 }
 
 static void on_mind(
@@ -88,6 +101,8 @@ static int method_tick(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         a->caller = sd_bus_message_get_bus(m);
         if (!a->context->exec)
                 return reply_question(a, m, error);
+        if (!a->context->command)
+                return reply_rules(a, m);
         r = agent_start_mind(service_event(a->service), a->context, json, on_mind, a, &a->mind);
         if (r < 0) {
                 agent_forget(a);

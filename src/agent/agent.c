@@ -28,10 +28,8 @@ int agent_read_context(
 
 int agent_start_mind(sd_event *event, const Context *c, const char *json, exec_done_t done,
                 void *userdata, Exec **ret) {
-        static char self[] = "/proc/self/exe", mind[] = "--mind";
-        static char *const rules[] = { self, mind, NULL };
         const ExecOrder order = {
-                .argv = c->command ?: rules,
+                .argv = c->command,
                 .agent = c->name,
                 .input = json,
                 .input_size = strlen(json),

@@ -22,7 +22,7 @@ extern const BusObject agent_objects[];
  * the caller frees; NULL where there was no memory. */
 int agent_read_context(
                 const char *name, const char *json, size_t size, Context **ret, char **reterr);
-/* Starts the mind of a context that has one of its own. */
+/* Starts the program that is the mind of this context. */
 int agent_start_mind(sd_event *event, const Context *c, const char *json, exec_done_t done,
                 void *userdata, Exec **ret);
 /* {"actions":…}, from what a mind or a model answered. */

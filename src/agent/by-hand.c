@@ -7,6 +7,7 @@
 #include "basic/log.h"
 #include "mind/prompt.h"
 #include "mind/reply.h"
+#include "rules.h"
 
 typedef struct ByHand {
         sd_event *event;
@@ -62,6 +63,15 @@ static int run_mind(ByHand *h) {
         return r < 0 ? complain(strerror(-r)) : h->exit_code;
 }
 
+static int print_rules(const ByHand *h) {
+        _cleanup_buffer_ Buffer answer = { .max = ANSWER_SIZE_MAX }, b = { .max = REPLY_SIZE_MAX };
+
+        if (rules_answer(h->context, &answer) < 0 ||
+                        agent_write_reply(h->context, answer.data, answer.size, &b) < 0)
+                return complain("there is no memory");
+        return print(&b);
+}
+
 static int print_question(const ByHand *h) {
         _cleanup_buffer_ Buffer b = { .max = 2 * PROMPT_SIZE_MAX };
         int r;
@@ -85,5 +95,7 @@ int agent_by_hand(const char *name) {
         r = agent_read_context(name, h.json, size, &h.context, &reason);
         if (r < 0)
                 return complain(reason ?: strerror(-r));
-        return h.context->exec ? run_mind(&h) : print_question(&h);
+        if (!h.context->exec)
+                return print_question(&h);
+        return h.context->command ? run_mind(&h) : print_rules(&h);
 }

@@ -9,7 +9,7 @@ SERVICE = 5
 HOMES = {
     "json-c/": "lib/basic/json.c",
     "gnutls/": "lib/basic/crypt.c",
-    "nettle/": "lib/basic/crypt.c",
+    "nettle/": "lib/basic/sha256.c",
     "secp256k1": "lib/basic/secp.c",
     "sqlite3.h": "lib/basic/sql.c",
     "systemd/sd-journal.h": "lib/basic/log.c",

@@ -2,11 +2,6 @@
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
-#include <nettle/sha2.h>
-
-struct Sha256 {
-        struct sha256_ctx state;
-};
 
 static int crypt_error(int r) {
         return r < 0 ? -EIO : 0;
@@ -19,48 +14,6 @@ static gnutls_datum_t datum(const void *data, size_t size) {
 int crypt_setup(void) {
         /* Explicitly: an environment with GNUTLS_NO_IMPLICIT_INIT would make every call fail. */
         return crypt_error(gnutls_global_init());
-}
-
-int crypt_random(void *ret, size_t size) {
-        return crypt_error(gnutls_rnd(GNUTLS_RND_KEY, ret, size));
-}
-
-int sha256(const void *data, size_t size, uint8_t ret[static 32]) {
-        struct sha256_ctx state;
-
-        sha256_init(&state);
-        sha256_update(&state, size, data);
-        sha256_digest(&state, 32, ret);
-        return 0;
-}
-
-int sha256_new(Sha256 **ret) {
-        Sha256 *h = new0(Sha256, 1);
-
-        if (!h)
-                return -ENOMEM;
-
-        sha256_init(&h->state);
-        *ret = h;
-        return 0;
-}
-
-int sha256_add(Sha256 *h, const void *data, size_t size) {
-        sha256_update(&h->state, size, data);
-        return 0;
-}
-
-int sha256_end(Sha256 *h, uint8_t ret[static 32]) {
-        sha256_digest(&h->state, 32, ret);
-        return 0;
-}
-
-void sha256_copy(Sha256 *to, const Sha256 *from) {
-        *to = *from;
-}
-
-Sha256 *sha256_free(Sha256 *h) {
-        return mfree(h);
 }
 
 int hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
@@ -127,12 +80,4 @@ int aes256_cbc(const uint8_t key[static 32], const uint8_t iv[static 16], bool e
                     : gnutls_cipher_decrypt(cipher, data, size);
         gnutls_cipher_deinit(cipher);
         return crypt_error(r);
-}
-
-bool memory_equal(const void *a, const void *b, size_t size) {
-        return gnutls_memcmp(a, b, size) == 0;
-}
-
-void memory_wipe(void *p, size_t size) {
-        explicit_bzero(p, size);
 }

@@ -1,8 +1,8 @@
 #pragma once
-/* Hashes, MACs, ciphers and chance, from GnuTLS; SHA-256 from Nettle below it, because its state
- * can be copied, which mining needs, and because it is twice as fast on short texts. Every return
- * value must be looked at: a failure leaves the output as it was. All return 0 or -EIO, unless a
- * line says more. */
+/* MACs and ciphers from GnuTLS (crypt.c); chance from the kernel, and SHA-256 from Nettle, because
+ * its state can be copied, which mining needs, and because it is twice as fast on short texts
+ * (sha256.c). Every return value must be looked at: a failure leaves the output as it was, or in
+ * the case of chance without a meaning. All return 0 or -EIO, unless a line says more. */
 #include "basic/macro.h"
 
 int crypt_setup(void); /* once, first thing in main() */
