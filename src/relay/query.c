@@ -6,7 +6,8 @@
 #include "bus/text.h"
 #include "upstream-private.h"
 
-#define QUERIES_MAX     16
+#define ASKING_MAX      16 /* relays do not like many at a time: the others wait for their turn */
+#define QUERIES_MAX     256
 #define LIMIT_DEFAULT   100
 #define TIMEOUT_DEFAULT (10 * SEC)
 #define TIMEOUT_MAX     MIN_
@@ -46,6 +47,7 @@ struct Query {
         unsigned limit;
         Part parts[PARTS_MAX];
         size_t n_parts, n_open;
+        bool asking; /* it is its turn */
         Found *found;
         size_t n_found, bytes;
         Map ids;
@@ -76,6 +78,7 @@ static void query_unlink(Query *q) {
                 if (*p == q) {
                         *p = q->next;
                         q->hub->n_queries--;
+                        q->hub->n_asking -= q->asking;
                         return;
                 }
 }
@@ -241,7 +244,7 @@ bool query_uses(const Hub *h, const Upstream *u) {
 
 void query_up(Upstream *u) {
         for (Query *q = u->hub->queries; q; q = q->next) {
-                Part *p = part_of(q, u);
+                Part *p = q->asking ? part_of(q, u) : NULL;
 
                 if (p && p->state != PART_ASKED)
                         part_ask(q, p);
@@ -250,7 +253,7 @@ void query_up(Upstream *u) {
 
 void query_lost(Upstream *u, const char *reason) {
         for (Query *q = u->hub->queries; q; q = q->next) {
-                Part *p = part_of(q, u);
+                Part *p = q->asking ? part_of(q, u) : NULL;
 
                 if (p)
                         part_done(q, p, reason);
@@ -329,8 +332,27 @@ bool query_closed(Upstream *u, const Message *m) {
 
 /* ---- the whole */
 
+static void query_ask(Query *q) {
+        q->asking = true;
+        q->hub->n_asking++;
+        for (Part *p = q->parts; p < q->parts + q->n_parts; p++)
+                part_start(q, p);
+}
+
+/* The oldest is the last of the list. */
+static void query_next(Hub *h) {
+        Query *oldest = NULL;
+
+        for (Query *q = h->queries; q; q = q->next)
+                if (!q->asking && q->n_open > 0)
+                        oldest = q;
+        if (oldest && h->n_asking < ASKING_MAX)
+                query_ask(oldest);
+}
+
 static int on_end(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
         Query *q = userdata;
+        Hub *h = q->hub;
         int r;
 
         for (Part *p = q->parts; p < q->parts + q->n_parts; p++) {
@@ -350,10 +372,11 @@ static int on_end(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *use
                                 q->call, -r, "The events could not be handed over: %m");
         query_unlink(q);
         for (Part *p = q->parts; p < q->parts + q->n_parts; p++)
-                for (size_t i = 0; i < q->hub->n_upstreams; i++)
-                        if (q->hub->upstreams[i] == p->upstream)
+                for (size_t i = 0; i < h->n_upstreams; i++)
+                        if (h->upstreams[i] == p->upstream)
                                 upstream_wanted(p->upstream); /* perhaps it is not any more */
         query_free(q);
+        query_next(h);
         return 0;
 }
 
@@ -468,8 +491,8 @@ int query_start(Hub *h, const QueryInfo *info, const char **reterr) {
                 return r;
         }
         (void) sd_event_source_set_description(q->timer, "query");
-        for (Part *p = q->parts; p < q->parts + q->n_parts; p++)
-                part_start(q, p);
+        if (h->n_asking < ASKING_MAX)
+                query_ask(q);
         TAKE_PTR(q);
         return 0;
 }

@@ -36,7 +36,7 @@ struct Hub {
         struct Publication *publications; /* publication.c */
         unsigned n_publications;
         struct Query *queries; /* query.c */
-        unsigned n_queries, query_serial;
+        unsigned n_queries, n_asking, query_serial;
         bool draining, housekeeping_soon;
         bool proxied;            /* relays elsewhere are reached by the proxy */
         char own_key[HEX32_MAX]; /* that our connections prove; "" until a relay asked for it */

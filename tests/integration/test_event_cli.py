@@ -1,6 +1,7 @@
 """pylon event: names and events are taken apart and put together, with those that nostr-tools makes, and relays
 are asked for them."""
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -207,6 +208,29 @@ def test_what_came_in_time_is_shown_and_who_was_late_is_named(online):
     with scripted_relay(lambda m: [["EVENT", m[1], good]] if m[0] == "REQ" else []) as url:
         done = online.run("event", "query", '{"kinds":[1111]}', "--relay", url, "--timeout", "1")
         assert lines(done) == [good] and done.stderr == f"{url} did not answer: it did not answer in time\n"
+
+
+def test_who_asks_while_many_others_do_waits_for_his_turn(online):
+    good = made_by_nostr_tools(kind=1111)
+    asked, open_now = [], []
+
+    def answer(message):
+        if message[0] != "REQ":
+            return
+        asked.append(message[1])
+        open_now.append(message[1])
+        if len(asked) < 16:
+            return
+        while open_now:
+            name = open_now.pop()
+            yield ["EVENT", name, good]
+            yield ["EOSE", name]
+
+    def query(_):
+        return lines(online.run("event", "query", '{"kinds":[1111]}', "--relay", url, "--timeout", "20"))
+    with scripted_relay(answer) as url, concurrent.futures.ThreadPoolExecutor(20) as together:
+        assert list(together.map(query, range(20))) == [[good]] * 20
+    assert len(asked) == 20
 
 
 def test_a_relay_that_asks_who_we_are_is_told(online):
