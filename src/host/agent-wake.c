@@ -180,6 +180,14 @@ static void wake_next(Agents *s) {
         }
 }
 
+/* What others wake it for has no time that it could miss. */
+static int64_t lateness(const HostAgent *a) {
+        return a->pending_trigger || a->next_tick_at == 0
+                               ? -1
+                               : MAX(agents_now_ms(a->host->agents) - 1000 * a->next_tick_at,
+                                                 INT64_C(0));
+}
+
 static void begin(HostAgent *a, int64_t now) {
         AgentWork *w = a->work;
         const char *trigger = a->pending_trigger
@@ -196,6 +204,7 @@ static void begin(HostAgent *a, int64_t now) {
                 return;
         }
         w->counted = true;
+        a->late_ms = lateness(a);
         a->host->agents->n_ticking++;
         if (a->pending_trigger && !w->urgent)
                 (void) pace_take(&w->wakes, a->settings->wakes_per_hour, WAKES_AT_ONCE,
@@ -348,6 +357,7 @@ void host_agent_tick_ended(HostAgent *a, const TickResult *r) {
         Agents *s = a->host->agents;
 
         a->tick = NULL;
+        a->late_ms = -1;
         if (a->work->counted)
                 s->n_ticking--;
         else if (!r->dry) { /* by hand: it has seen what there was to see */

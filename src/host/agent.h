@@ -47,6 +47,7 @@ typedef struct HostAgent {
         int64_t cost_msat;    /* measured mean of a tick */
         int64_t tick_count, last_tick_at, next_tick_at, created_at; /* seconds; 0: never */
         unsigned failures;                                          /* ticks in a row */
+        int64_t late_ms;      /* of the tick that runs, behind its time; -1: it had none */
         unsigned n_approvals; /* actions that wait for the owner; kept by tick.c */
 
         const char *pending_trigger; /* why it wakes next; NULL: it has no reason but the clock */

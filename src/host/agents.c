@@ -162,6 +162,7 @@ static HostAgent *agent_make(Agents *s, const AgentBirth *b) {
                 .lifecycle = b->lifecycle,
                 .wish = b->wish,
                 .balance_msat = -1,
+                .late_ms = -1,
                 .cost_msat = b->cost_msat,
                 .tick_count = b->tick_count,
                 .last_tick_at = b->last_tick_at,

@@ -369,6 +369,18 @@ static void drop_unbegun(Tick *t) {
         }
 }
 
+static void log_done(const Tick *t) {
+        const char *summary = t->summary[0] ? t->summary : "nothing";
+
+        if (t->agent->late_ms < 0)
+                log_info("%s, tick %" PRIi64 " is done in %" PRIi64 " ms: %s.", t->agent->key,
+                                t->number, elapsed_ms(t), summary);
+        else
+                log_info("%s, tick %" PRIi64 " is done in %" PRIi64 " ms, %" PRIi64 " ms late: %s.",
+                                t->agent->key, t->number, elapsed_ms(t), t->agent->late_ms,
+                                summary);
+}
+
 static void tick_over(Flow *f) {
         Tick *t = flow_tick(f);
         HostAgent *a = t->agent;
@@ -393,8 +405,7 @@ static void tick_over(Flow *f) {
                                 "%s, tick %" PRIi64 " failed: %s.", a->key, t->number,
                                 result.reason);
         else
-                log_info("%s, tick %" PRIi64 " is done in %" PRIi64 " ms: %s.", a->key, t->number,
-                                elapsed_ms(t), t->summary[0] ? t->summary : "nothing");
+                log_done(t);
         tell_number(t);
         if (f->state == TICK_FAILED)
                 approvals_drop_tick(t->hands, a, t->number);
