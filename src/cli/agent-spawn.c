@@ -2,6 +2,7 @@
  * shown once, and an invoice that funds it. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "input.h"
@@ -19,6 +20,7 @@
 typedef struct Newborn {
         const char *name;
         char *settings;        /* of --settings */
+        char *exec;            /* of --exec, from the root */
         int64_t fund_msat;     /* -1: no invoice */
         char words[WORDS_MAX]; /* "" where they were imported */
         int ours, theirs;      /* the ends of the pipe */
@@ -29,6 +31,7 @@ typedef struct Newborn {
 static void newborn_done(Newborn *n) {
         explicit_bzero(n->words, sizeof(n->words));
         free(n->settings);
+        free(n->exec);
         closep(&n->ours);
         closep(&n->theirs);
         sd_bus_message_unref(n->reply);
@@ -80,6 +83,35 @@ static int check_network(const Cli *cli) {
                         ours);
 }
 
+/* The program is looked for by the agent, from the root: here it is known where we are. A comma
+ * begins its arguments, as in all lists. */
+static int read_program(const Cli *cli, Newborn *n) {
+        const char *exec = cli->args.exec, *mind = cli->args.mind;
+        _cleanup_free_ char *program = NULL, *here = NULL;
+
+        if (mind && streq(mind, "exec") && isempty(exec))
+                return cli_fail(cli, "Usage", "%s",
+                                _("--mind exec needs a program: --exec PROGRAM."));
+        if (exec && mind && !streq(mind, "exec"))
+                return cli_fail(cli, "Usage", "%s",
+                                _("--exec is for --mind exec; other minds run no program."));
+        if (!exec)
+                return EXIT_SUCCESS;
+        program = strndup(exec, strcspn(exec, ","));
+        here = *exec == '/' ? strdup("") : get_current_dir_name();
+        if (!program || !here)
+                return cli_out_of_memory(cli);
+        if (access(program, F_OK) < 0 && errno != EACCES) /* it may be for others to see */
+                return cli_fail(cli, "BadInput", _("\"%s\" cannot be its mind: %s."), program,
+                                strerror(errno));
+        exec = startswith(exec, "./") ?: exec;
+        if (asprintf(&n->exec, "%s%s%s", here, *here ? "/" : "", exec) < 0) {
+                n->exec = NULL;
+                return cli_out_of_memory(cli);
+        }
+        return EXIT_SUCCESS;
+}
+
 static int prepare(const Cli *cli, Newborn *n) {
         const Arguments *a = &cli->args;
         size_t size;
@@ -91,7 +123,7 @@ static int prepare(const Cli *cli, Newborn *n) {
         if (a->import && a->key_there)
                 return cli_fail(cli, "Usage", "%s",
                                 _("Either the words are imported or the key is there."));
-        r = cli_check_text(cli, n->name) ?: check_network(cli) ?: read_fund(cli, n);
+        r = cli_check_text(cli, n->name) ?: check_network(cli) ?: read_fund(cli, n) ?: read_program(cli, n);
         if (r == EXIT_SUCCESS && a->settings)
                 r = input_read(cli, a->settings, SETTINGS_MAX, &n->settings, &size);
         if (r == EXIT_SUCCESS && n->settings)
@@ -128,14 +160,14 @@ static int append_relays(sd_bus_message *m, const Arguments *a) {
 }
 
 /* "rules" is the program that is built in: an exec mind without a program. */
-static int append_mind(sd_bus_message *m, const Arguments *a) {
+static int append_mind(sd_bus_message *m, const Arguments *a, const char *exec) {
         const char *mind = a->mind;
         int r;
 
         r = append_text(m, "mind.type", mind && streq(mind, "rules") ? "exec" : mind);
         if (r >= 0)
                 r = append_text(m, "mind.model", a->model);
-        return r < 0 ? r : append_text(m, "mind.exec", a->exec);
+        return r < 0 ? r : append_text(m, "mind.exec", exec);
 }
 
 static int append_options(sd_bus_message *m, const Cli *cli, const Newborn *n) {
@@ -159,7 +191,7 @@ static int append_options(sd_bus_message *m, const Cli *cli, const Newborn *n) {
         if (r >= 0)
                 r = append_text(m, "owner.npub", a->owner);
         if (r >= 0)
-                r = append_mind(m, a);
+                r = append_mind(m, a, n->exec);
         if (r >= 0)
                 r = append_relays(m, a);
         for (size_t i = 0; i < a->n_params && r >= 0; i++)

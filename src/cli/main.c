@@ -218,18 +218,31 @@ static void print_verb_help(const Verb *verb) {
         print_options(verb, true);
 }
 
-static void print_help(void) {
-        (void) printf("pylon %s\n\n%s\n\n", _("[OPTIONS] COMMAND"),
-                        _("Pylon sells this machine's compute on Nostr, and buys what its agents need."));
+/* Those of one group, or all. */
+static void print_verbs(const char *group) {
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
                 char words[64];
 
+                if (group && !streq(verbs[i].group ?: "", group))
+                        continue;
                 (void) snprintf(words, sizeof(words), "%s%s%s%s%s", verbs[i].group ?: "",
                                 verbs[i].group ? " " : "", verbs[i].name,
                                 *verbs[i].synopsis ? " " : "", verbs[i].synopsis);
                 (void) printf("  %-22s %s\n", words, _(verbs[i].help));
         }
         (void) printf("\n");
+}
+
+static void print_group_help(const char *group) {
+        (void) printf("pylon %s %s\n\n", group, _("[OPTIONS] COMMAND"));
+        print_verbs(group);
+        print_options(NULL, true);
+}
+
+static void print_help(void) {
+        (void) printf("pylon %s\n\n%s\n\n", _("[OPTIONS] COMMAND"),
+                        _("Pylon sells this machine's compute on Nostr, and buys what its agents need."));
+        print_verbs(NULL);
         print_options(NULL, true);
         (void) printf("\n%s\n", _("Without a command: status."));
 }
@@ -385,11 +398,29 @@ static const Verb *nearest_verb(const char *word) {
         return nearest;
 }
 
+static bool is_group(const char *word) {
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (verbs[i].group && streq(verbs[i].group, word))
+                        return true;
+        return false;
+}
+
+static int lonely_group(const Cli *cli, const char *group) {
+        char list[512] = "";
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs) && n < sizeof(list); i++)
+                if (streq(verbs[i].group ?: "", group))
+                        n += (size_t) snprintf(list + n, sizeof(list) - n, "%s%s",
+                                        n > 0 ? ", " : "", verbs[i].name);
+        return cli_fail(cli, "Usage", _("\"%s\" needs a second word: %s."), group, list);
+}
+
 static int unknown_verb(const Cli *cli, char *const *words, int n) {
         const Verb *nearest = nearest_verb(words[0]);
 
-        if (n == 1 && nearest && nearest->group && streq(nearest->group, words[0]))
-                return cli_fail(cli, "Usage", _("\"%s\" needs a second word."), words[0]);
+        if (n == 1 && is_group(words[0]))
+                return lonely_group(cli, words[0]);
         if (nearest && (n == 1 || !nearest->group))
                 return cli_fail(cli, "Usage", _("There is no command \"%s\"; did you mean \"%s\"?"),
                                 words[0], nearest->group ?: nearest->name);
@@ -403,6 +434,10 @@ static bool wants_json(int argc, char *argv[]) {
                 if (streq(argv[i], "--json"))
                         return true;
         return false;
+}
+
+static bool wants_help(const char *word) {
+        return streq(word, "--help") || streq(word, "-h");
 }
 
 static int run_verb(Cli *cli, const Verb *verb, int argc, char *argv[]) {
@@ -450,6 +485,10 @@ static int run(Cli *cli, int argc, char *argv[]) {
                 n = 1;
         }
         verb = find_verb(argv, n);
+        if (!verb && is_group(argv[0]) && (cli->args.help || (n > 1 && wants_help(argv[1])))) {
+                print_group_help(argv[0]);
+                return EXIT_SUCCESS;
+        }
         if (!verb)
                 return unknown_verb(cli, argv, n > 1 && argv[1][0] == '-' ? 1 : n);
         /* The last word of the verb stands where getopt expects the program. */

@@ -162,6 +162,18 @@ def test_known_words_give_the_key_of_nip_06(pylon):
     assert [a["name"] for a in pylon.json("agent", "list")] == ["scout"]
 
 
+def test_the_mind_s_program_is_found_from_here_and_must_be_there(pylon, tmp_path, monkeypatch):
+    program = tmp_path / "think"
+    program.write_text("#!/bin/sh\necho '{\"actions\":[]}'\n")
+    program.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    refused(pylon, 2, "Usage", "agent", "spawn", "ada", "--mind", "exec")
+    refused(pylon, 2, "Usage", "agent", "spawn", "ada", "--mind", "local", "--exec", "./think")
+    assert "No such file" in refused(pylon, 2, "BadInput", "agent", "spawn", "ada", "--exec", "./thinks")
+    pylon.json("agent", "spawn", "ada", "--fund", "no", "--exec", "./think,--now")
+    assert f'exec = ["{tmp_path}/think", "--now"]' in pylon.json("agent", "edit", "ada")["settings"]
+
+
 def test_what_cannot_be_spawned_is_said_and_leaves_nothing(pylon):
     spawn(pylon, sats=0)
     refused(pylon, 73, "AgentExists", "agent", "spawn", "scout")

@@ -115,7 +115,8 @@ def test_a_home_that_is_no_text_does_not_spoil_the_document(pylon):
 
 def test_a_group_alone_wants_its_second_word(pylon):
     done = pylon.run("job", "--json", expect=2)
-    assert "second word" in json.loads(done.stdout)["error"]["message"]
+    assert "second word: list, " in json.loads(done.stdout)["error"]["message"]
+    assert "\n  job list" in pylon.run("job", "--help").stdout
 
 
 def test_more_bits_than_an_id_has_are_not_ordered(pylon):
