@@ -2,6 +2,7 @@
 "user" inside the testbed (see inside.sh)."""
 import os
 import pathlib
+import re
 import tempfile
 
 import pytest
@@ -58,7 +59,10 @@ def make_pylon(tmp_path, request):
         if request.node.stash.get(FAILED, False):
             print(f"---- log of Pylon ----\n{pylon.log()[-20000:]}")
         pylon.stop(expect=None)
+        log = pylon.log()
         pylon.remove()
+        found = re.search(r"runtime error: |ERROR: \w+Sanitizer", log)
+        assert not found, log[max(0, found.start() - 1000):found.start() + 10000]
 
 
 FAILED = pytest.StashKey()

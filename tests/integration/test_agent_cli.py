@@ -533,6 +533,7 @@ def test_who_breaks_off_at_a_prompt_sees_again_what_he_types(pylon):
     spawn(pylon, sats=0)
     pid, fd = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who runs in the background of a shell has it ignored
         command = pylon.command("agent", "export", "scout", pylon.home / "a")
         os.execvp(command[0], [str(c) for c in command])
     screen = b""

@@ -460,7 +460,7 @@ static void a_replay_shuts_all_doors(_unused_ void **state) {
         assert_int_equal(buffer_add_string(&b, "{\"thoughts\":[{\"prompt\":"), 0);
         assert_int_equal(json_write_string(&b, world->context, strlen(world->context)), 0);
         assert_int_equal(buffer_add_string(&b, ",\"answer\":"), 0);
-        assert_int_equal(json_write_string(&b, DONE(POST) + 5, strlen(DONE(POST)) - 5), 0);
+        assert_int_equal(json_write_string(&b, &DONE(POST)[5], strlen(DONE(POST)) - 5), 0);
         assert_int_equal(buffer_add_string(&b, "}]}"), 0);
         world->record = b.data;
         world->trail[0] = 0;
