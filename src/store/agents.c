@@ -359,9 +359,10 @@ int agent_erase(Agents *a, const char *npub, Outcome *ret) {
         r = tick_find_open(a->ticks, npub, &number);
         if (r != 0)
                 return r < 0 ? r : outcome_say(ret, -EBUSY, "a tick of it is not over");
-        r = action_is_open(a->actions, npub);
+        /* What waits for its owner, or for a relay, goes with the agent. */
+        r = action_is_paying(a->actions, npub);
         if (r != 0)
-                return r < 0 ? r : outcome_say(ret, -EBUSY, "an action of it is not over");
+                return r < 0 ? r : outcome_say(ret, -EBUSY, "a payment of it is not over");
         r = erase(a, npub);
         if (r < 0)
                 return r;

@@ -12,7 +12,7 @@ enum {
         Q_MOVE,
         Q_PLANNED,
         Q_FAIL_REST,
-        Q_OPEN,
+        Q_PAYING,
         Q_COUNT,
         Q_COUNT_ALL,
         Q_LIST,
@@ -40,8 +40,8 @@ static const char *const texts[_Q_MAX] = {
         [Q_FAIL_REST] = "UPDATE agent_actions SET status = 'failed', reason = ?2, "
                         "moved_at = unixepoch() WHERE tick = ?1 "
                         "AND status IN ('planned', 'waiting')",
-        [Q_OPEN] = "SELECT 1 FROM agent_actions WHERE status IN " OPEN
-                   " AND agent_npub = ? LIMIT 1",
+        [Q_PAYING] = "SELECT 1 FROM agent_actions WHERE status IN " OPEN
+                     " AND payment <> '' AND agent_npub = ? LIMIT 1",
         [Q_COUNT] = "SELECT count(*) FROM agent_actions WHERE agent_npub = ?1 AND type = ?2 "
                     "AND acted_at >= ?3",
         [Q_COUNT_ALL] = "SELECT count(*) FROM agent_actions WHERE agent_npub = ?1 "
@@ -284,9 +284,9 @@ int action_is_planned(ActionTable *t, int64_t tick) {
         return exists(t->q[Q_PLANNED]);
 }
 
-int action_is_open(ActionTable *t, const char *npub) {
-        sql_bind_text(t->q[Q_OPEN], 1, npub);
-        return exists(t->q[Q_OPEN]);
+int action_is_paying(ActionTable *t, const char *npub) {
+        sql_bind_text(t->q[Q_PAYING], 1, npub);
+        return exists(t->q[Q_PAYING]);
 }
 
 int action_fail_rest(ActionTable *t, int64_t tick, const char *reason) {

@@ -50,7 +50,7 @@ int action_may_move(ActionTable *t, const ActionMove *m, Outcome *ret);
 int action_move(ActionTable *t, const ActionMove *m);
 int action_is_planned(ActionTable *t, int64_t tick); /* 1 = one of the tick's is */
 int action_fail_rest(ActionTable *t, int64_t tick, const char *reason);
-int action_is_open(ActionTable *t, const char *npub); /* 1 = one of the agent's is */
+int action_is_paying(ActionTable *t, const char *npub); /* 1: what one began to pay is not over */
 
 int action_count(ActionTable *t, const char *npub, const char *type, int64_t since, int64_t *ret);
 /* n, type, action, status, reason, event_id, event, payment, cost_msats, moved_at; by n. */

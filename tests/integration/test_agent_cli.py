@@ -269,6 +269,18 @@ def test_a_deleted_agent_comes_back_by_its_key(pylon):
 
 # ---- its life
 
+def test_what_waits_for_its_owner_goes_with_the_agent(pylon):
+    spawn(pylon, "scout", "--autonomy", "supervised", "--exec", acting(pylon, {"type": "post", "text": "May I?"}))
+    pylon.run("agent", "goal", "scout", "add", "ask first")
+    pylon.run("agent", "tick", "scout")
+    assert pylon.json("agent", "approvals")
+    pylon.run("agent", "delete", "scout", "--sweep-to", "owner", "--yes")
+    assert not pylon.json("agent", "approvals")
+    assert not list((pylon.home / ".openagents/agents").iterdir())
+    pylon.json("agent", "spawn", "scout", "--key-there", "--fund", "no")
+    assert pylon.json("agent", "goal", "scout") == [] and pylon.json("agent", "history", "scout") == []
+
+
 def test_wishes_are_kept_and_stop_is_for_all(pylon):
     spawn(pylon, "one")
     spawn(pylon, "two")

@@ -359,6 +359,7 @@ static void an_agent_goes_with_all_that_is_its_own_and_nothing_else(void **state
         World *w = *state;
         const Memory m = { "1.1", "all about cats", NOW };
         const Goal g = { "1.2", "find cats", NULL, -1, -1, NOW };
+        const TickAction waits = { 1, "post", "{\"type\":\"post\"}", "waiting", "" };
         char name[96], query[64];
 
         for (int i = 0; i < 2; i++) {
@@ -378,9 +379,13 @@ static void an_agent_goes_with_all_that_is_its_own_and_nothing_else(void **state
         assert_string_equal(TEXT(w), "a tick of it is not over");
         assert_int_equal(move_action(w, 1, 1, "signed"), 0);
         assert_int_equal(move(w, w->a, 1, "done"), 0);
+        assert_int_equal(move_action(w, 1, 1, "unknown"), 0);
         assert_int_equal(SAYS(w, agent_erase(w->agents, w->a, OUT(w))), -EBUSY);
-        assert_string_equal(TEXT(w), "an action of it is not over");
+        assert_string_equal(TEXT(w), "a payment of it is not over");
         assert_int_equal(move_action(w, 1, 1, "done"), 0);
+        (void) begin(w, w->a, false);
+        assert_int_equal(act(w, w->a, 2, &waits, 1), 0);
+        assert_int_equal(move(w, w->a, 2, "done"), 0);
         assert_int_equal(SAYS(w, agent_erase(w->agents, w->a, OUT(w))), 0);
         assert_int_equal(SAYS(w, agent_erase(w->agents, w->a, OUT(w))), 1);
         for (size_t i = 0; i < ELEMENTSOF(tables); i++) {

@@ -60,7 +60,7 @@ typedef struct AgentChange {
 int agents_set(AgentsClient *c, const AgentChange *change, agents_verdict_t done, void *userdata,
                 AgentsCall **ret);
 
-/* With its history, goals and memories. -EBUSY while a tick or an action of it is not over; 1: it
+/* With its history, goals and memories. -EBUSY while a tick or a payment of it is not over; 1: it
  * is gone already. */
 int agents_remove(AgentsClient *c, const char *npub, agents_verdict_t done, void *userdata,
                 AgentsCall **ret);
