@@ -107,13 +107,13 @@ static int row_add_intents(Books *b, sd_bus_message *m, Outcome *ret, int *ret_e
         Intent i = { 0 };
         int r;
 
-        r = sd_bus_message_read(m, "(ssssssssxx)", &i.id, &i.account, &i.hash, &i.bolt11, &i.payee,
-                        &i.grant, &i.purpose, &i.ref, &i.amount_msat, &i.fee_max_msat);
+        r = sd_bus_message_read(m, "(sssssssssxx)", &i.id, &i.account, &i.hash, &i.bolt11, &i.payee,
+                        &i.grant, &i.purpose, &i.ref, &i.verify, &i.amount_msat, &i.fee_max_msat);
         if (r > 0)
                 *ret_error = payment_add(b->payments, &i, ret);
         return r;
 }
-DEFINE_BATCH(add_intents, "(ssssssssxx)")
+DEFINE_BATCH(add_intents, "(sssssssssxx)")
 
 /* Reserved and sent in one: where nothing has to be made before, one commit does. */
 static int row_send_intents(Books *b, sd_bus_message *m, Outcome *ret, int *ret_error) {
@@ -121,9 +121,9 @@ static int row_send_intents(Books *b, sd_bus_message *m, Outcome *ret, int *ret_
         IntentMove sent = { .state = "sent", .opaque = "", .preimage = "", .reason = "" };
         int r;
 
-        r = sd_bus_message_read(m, "(ssssssssxxs)", &i.id, &i.account, &i.hash, &i.bolt11, &i.payee,
-                        &i.grant, &i.purpose, &i.ref, &i.amount_msat, &i.fee_max_msat,
-                        &sent.driver);
+        r = sd_bus_message_read(m, "(sssssssssxxs)", &i.id, &i.account, &i.hash, &i.bolt11,
+                        &i.payee, &i.grant, &i.purpose, &i.ref, &i.verify, &i.amount_msat,
+                        &i.fee_max_msat, &sent.driver);
         if (r <= 0)
                 return r;
         *ret_error = payment_add(b->payments, &i, ret);
@@ -135,7 +135,7 @@ static int row_send_intents(Books *b, sd_bus_message *m, Outcome *ret, int *ret_
                 *ret_error = outcome_say(ret, 0, "sent");
         return r;
 }
-DEFINE_BATCH(send_intents, "(ssssssssxxs)")
+DEFINE_BATCH(send_intents, "(sssssssssxxs)")
 
 #define OUTCOME_WAITS (2 * MSEC) /* for another commit; often there is one: the payee's */
 
@@ -598,8 +598,8 @@ const sd_bus_vtable books_vtable[] = {
         BATCH_ROW("SettleInvoices", "(ssssxxx)",    settle_invoices),
         BATCH_ROW("EndInvoices",    "(ss)",         end_invoices),
         BATCH_ROW("SetCursors",     "(ss)",         set_cursors),
-        BATCH_ROW("AddIntents",     "(ssssssssxx)", add_intents),
-        BATCH_ROW("SendIntents",    "(ssssssssxxs)", send_intents),
+        BATCH_ROW("AddIntents",     "(sssssssssxx)", add_intents),
+        BATCH_ROW("SendIntents",    "(sssssssssxxs)", send_intents),
         BATCH_ROW("MoveIntents",    "(ssssssx)",    move_intents),
         BATCH_ROW("ApproveIntents", "(sbs)",        approve_intents),
         BATCH_ROW("SetGrants",      "(sss)",        set_grants),

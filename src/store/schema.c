@@ -300,6 +300,10 @@ static const char schema_purchase_texts[] =
                 "CREATE INDEX purchases_texts ON purchases (completed_at)"
                 " WHERE ref <> '' AND request <> '' AND completed_at IS NOT NULL;";
 
+/* LUD-21: where the payee's server says whether it was paid. */
+static const char schema_payment_verify[] =
+                "ALTER TABLE payments ADD COLUMN verify_url TEXT NOT NULL DEFAULT '';";
+
 const SqlMigration schema[] = {
         { "jobs", schema_jobs },
         { "money", schema_money },
@@ -314,5 +318,6 @@ const SqlMigration schema[] = {
         { "host", schema_host },
         { "customers", schema_customers },
         { "purchase-texts", schema_purchase_texts },
+        { "payment-verify", schema_payment_verify },
 };
 const size_t schema_n = ELEMENTSOF(schema);

@@ -23,15 +23,15 @@ enum {
 };
 
 #define COLUMNS                                                                          \
-        "SELECT id, account, payment_hash, bolt11, payee, grant_name, purpose, ref, "    \
+        "SELECT id, account, payment_hash, bolt11, payee, grant_name, purpose, ref, verify_url, " \
         "amount_msats, fee_max_msats, status, opaque, preimage, error_message, driver, " \
         "fee_msats, created_at, sent_at, settled_at, tries FROM payments "
 
 static const char *const texts[_Q_MAX] = {
         [Q_ADD] = "INSERT INTO payments (id, account, payment_hash, bolt11, payee, grant_name, "
                   "purpose, ref, amount_msats, fee_max_msats, status, tick, created_at, "
-                  "reserved_msats, counted_msats) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                  "?10, ?11, ?12, ?13, ?14, ?9 + ?10)",
+                  "reserved_msats, counted_msats, verify_url) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+                  "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?9 + ?10, ?15)",
         [Q_BY_ID] = "SELECT id, account, payment_hash, status, amount_msats, fee_max_msats, "
                     "grant_name, ref, driver FROM payments WHERE id = ?",
         [Q_BY_HASH] = "SELECT id, account FROM payments WHERE payment_hash = ? "
@@ -118,6 +118,8 @@ static const char *intent_fault(const Intent *i) {
                 return "its payment hash is none";
         if (isempty(i->bolt11) || !is_short(i->bolt11, INVOICE_BOLT11_MAX))
                 return "its invoice is missing or too long";
+        if (i->verify && !is_short(i->verify, PAYMENT_VERIFY_MAX))
+                return "the URL that verifies it is too long";
         if (i->amount_msat < 1 || i->amount_msat > LEDGER_MSAT_MAX)
                 return "its amount is out of range";
         if (i->fee_max_msat < 0 || i->fee_max_msat > LEDGER_MSAT_MAX)
@@ -210,6 +212,7 @@ static int intent_insert(PaymentTable *t, const Intent *i, const GrantAnswer *g)
         sql_bind_text(q, 12, g->tick);
         sql_bind_int(q, 13, now);
         sql_bind_int(q, 14, i->amount_msat + (is_refund(i->account) ? 0 : i->fee_max_msat));
+        sql_bind_text(q, 15, i->verify ?: "");
         return sql_run(q);
 }
 

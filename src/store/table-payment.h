@@ -6,11 +6,13 @@
 #include "table-invoice.h"
 
 #define PAYMENT_OPAQUE_MAX (UINT64_C(64) * 1024)
+#define PAYMENT_VERIFY_MAX 4096 /* as long as LNURL_URL_MAX */
 
 /* Borrowed strings. */
 typedef struct Intent {
         const char *id, *account, *hash, *bolt11, *payee, *grant, *purpose, *ref;
         int64_t amount_msat, fee_max_msat;
+        const char *verify; /* LUD-21: where the payee's server says whether it was paid; or NULL */
 } Intent;
 
 typedef struct IntentMove {
@@ -31,6 +33,6 @@ int payment_approve(PaymentTable *t, const char *id, bool yes, const char *note,
 /* What was sent by this driver and has no outcome yet, with the fees it may take. */
 int payment_underway(PaymentTable *t, const char *driver, int64_t *ret_msat);
 
-#define PAYMENT_ROW "(ssssssssxxsssssxxxxx)"
+#define PAYMENT_ROW "(sssssssssxxsssssxxxxx)"
 SqlStatement *payment_open(PaymentTable *t, const char *after, unsigned limit);
 SqlStatement *payment_get(PaymentTable *t, const char *id_or_hash);

@@ -41,7 +41,8 @@ static void on_resolved(int error, const char *reason, const LnurlBill *bill, vo
                 return;
         }
         p->bolt11 = strdup(bill->bolt11);
-        flow_drive(&p->flow, p->bolt11 ? flow_go(PAYMENT_CHECKING)
+        p->verify = strdup(bill->verify ?: "");
+        flow_drive(&p->flow, p->bolt11 && p->verify ? flow_go(PAYMENT_CHECKING)
                                        : payment_refuse(p, NULL, -ENOMEM, "there is no memory"));
 }
 

@@ -148,7 +148,7 @@ static bool may_send_again(const Payment *p) {
         return caps->pay_idempotent && p->tries < SENDS_MAX;
 }
 
-static Step payment_absent(Payment *p, const DriverPayment *o) {
+static Step payment_absent(Payment *p) {
         int64_t now = wallet_now(p->wallet);
 
         if (may_send_again(p))
@@ -160,7 +160,42 @@ static Step payment_absent(Payment *p, const DriverPayment *o) {
         }
         if (p->looked_first == 0 && now > p->expires_at + LATE_HTLC)
                 p->looked_first = now;
-        return payment_not_settled(p, o);
+        return flow_go(PAYMENT_PAUSED);
+}
+
+static Step payment_not_known(Payment *p) {
+        return p->absent ? payment_absent(p) : flow_go(PAYMENT_PAUSED);
+}
+
+static void on_verified(int error, const char *reason, bool settled,
+                const uint8_t preimage[static 32], void *userdata) {
+        DriverPayment o = { .outcome = DRIVER_SETTLED, .has_preimage = true, .fee_msat = -1 };
+        Payment *p = userdata;
+
+        if (error < 0)
+                log_debug("The payee's server does not say whether it was paid: %s.", reason);
+        memcpy(o.preimage, preimage, sizeof(o.preimage));
+        flow_drive(&p->flow, settled ? payment_settle(p, &o) : payment_not_known(p));
+}
+
+/* LUD-21. A preimage of its hash proves that it was paid, whoever shows it; all else proves
+ * nothing, and the backend's word stands. */
+static Step payment_ask_payee(Payment *p) {
+        const Config *config = p->wallet->config;
+        const LnurlProof proof = {
+                .verify = p->verify,
+                .hash = p->hash_bytes,
+                .network = config->network,
+                .allow_private = config->wallet.allow_private,
+        };
+        const char *reason;
+
+        p->resolution = lnurl_call_free(p->resolution);
+        if (isempty(p->verify) || !p->wallet->web ||
+                        lnurl_verify(p->wallet->web, &proof, on_verified, p, &p->resolution,
+                                        &reason) < 0)
+                return payment_not_known(p);
+        return flow_wait();
 }
 
 static void on_looked(const DriverPayment *o, void *userdata) {
@@ -173,11 +208,12 @@ static void on_looked(const DriverPayment *o, void *userdata) {
                         (p->failed_once || !p->wallet->class->caps.failed_twice)) {
                 payment_set_reason(p, o->reason);
                 s = flow_go(PAYMENT_FAILED);
-        } else if (o->outcome == DRIVER_UNKNOWN && o->absent)
-                s = payment_absent(p, o);
-        else {
-                p->failed_once = o->outcome == DRIVER_FAILED;
+        } else {
+                p->absent = o->outcome == DRIVER_UNKNOWN && o->absent;
+                p->failed_once = o->outcome == DRIVER_FAILED || (p->absent && p->failed_once);
                 s = payment_not_settled(p, o);
+                if (o->outcome != DRIVER_PENDING)
+                        s = payment_ask_payee(p);
         }
         flow_drive(&p->flow, s);
 }
@@ -197,7 +233,8 @@ Step payment_lookup(Flow *f) {
                 return payment_settle_inside(p);
         if (!w->driver || !streq(p->driver, wallet_driver(w))) {
                 payment_set_reason(p, "it was sent by another wallet than the one that is set up");
-                return flow_go(PAYMENT_PAUSED);
+                p->absent = false;
+                return payment_ask_payee(p);
         }
         r = w->class->lookup_payment(w->driver, p->hash_bytes, on_looked, p, &p->op);
         return r < 0 ? flow_go(PAYMENT_PAUSED) : flow_wait();
@@ -208,6 +245,7 @@ Step payment_pause(Flow *f) {
         const BooksMove move = { .id = p->id, .state = "unknown", .reason = p->reason };
 
         p->op = driver_op_free(p->op);
+        p->resolution = lnurl_call_free(p->resolution);
         if (p->tries == 0) { /* "sent" never reached the disk, and the backend nothing */
                 if (!*p->reason)
                         payment_set_reason(p, "it could not be written down");

@@ -11,8 +11,9 @@
  *   preparing   The driver makes what must be on disk before anything can pay (NWC: the event).
  *   sent        Durable before the backend hears of it. From here on only the backend's word, or a
  *               person's, ends it: silence is not failure.
- *   looking     What became of it? Asked of the backend by the payment hash, never sent again but
- *               by the rules of may_send_again().
+ *   looking     What became of it? Asked of the backend by the payment hash, and where that does
+ *               not know of the payee's server (LUD-21), which can prove that it was paid and not
+ *               that it was not; never sent again but by the rules of may_send_again().
  *   paused      2, 4, 8 … 300 seconds until the next look. The money stays reserved.
  *   settled     The preimage is the proof; without one that fits it is settled, unproven.
  *   failed      Positively refused: the reservation is released. */
@@ -191,6 +192,7 @@ static Step payment_reserve(Flow *f) {
                 .grant = p->grant,
                 .purpose = p->purpose,
                 .ref = p->ref,
+                .verify = p->verify,
                 .amount_msat = p->amount_msat,
                 .fee_max_msat = p->fee_max_msat,
                 .driver = p->driver,
@@ -269,6 +271,7 @@ static int payment_record(Flow *f) {
         Payment *p = flow_payment(f);
 
         p->op = driver_op_free(p->op);
+        p->resolution = lnurl_call_free(p->resolution);
         p->again_usec = 0;
         if (p->recorded || (f->state == PAYMENT_SENT && TAKE(p->sent_written, false)))
                 return 1;
@@ -347,6 +350,7 @@ Payment *payment_free(Payment *p) {
         free(p->ref);
         free(p->comment);
         free(p->zap);
+        free(p->verify);
         free(p->opaque);
         return mfree(p);
 }
@@ -434,7 +438,7 @@ int payment_adopt(Wallet *w, const BooksIntent *intent) {
                         !copy(&p->bolt11, intent->bolt11) || !copy(&p->grant, intent->grant) ||
                         !copy(&p->purpose, intent->purpose) || !copy(&p->ref, intent->ref) ||
                         !copy(&p->payee, intent->payee) || !copy(&p->comment, "") ||
-                        !copy(&p->opaque, intent->opaque))
+                        !copy(&p->opaque, intent->opaque) || !copy(&p->verify, intent->verify))
                 return -ENOMEM;
         r = bolt11_decode(intent->bolt11, &b, &reason);
         if (r < 0) {

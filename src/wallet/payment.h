@@ -46,6 +46,7 @@ struct Payment {
         Wallet *wallet;
         char *id; /* where JOINED: of the payment it is */
         char *account, *destination, *bolt11, *payee, *grant, *purpose, *ref, *comment, *zap;
+        char *verify; /* LUD-21; NULL or "": the payee's server does not say */
         char hash[HEX32_MAX];
         uint8_t hash_bytes[32];
         int64_t amount_msat, fee_max_msat, expires_at;
@@ -54,6 +55,7 @@ struct Payment {
         char driver[24]; /* which it was sent by; "internal": to an invoice of our own */
         int64_t tries;   /* how often it was sent */
         unsigned pauses;
+        bool absent; /* the backend says now that it does not know it */
         bool failed_once, pending, written, resolved;
         bool recorded;        /* the books know its end already */
         bool sent_written;    /* they have it as sent since it was reserved */

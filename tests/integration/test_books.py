@@ -20,7 +20,7 @@ from store_wire import BOOKS, CUSTOMER, PUBLIC, SERVICE, Refused, opened
 
 TYPES = {
     "Deposits": "a(sssxs)", "Transfers": "a(sssxs)", "AddInvoices": "a(ssssssxxx)", "SettleInvoices": "a(ssssxxx)",
-    "EndInvoices": "a(ss)", "AddIntents": "a(ssssssssxx)", "MoveIntents": "a(ssssssx)", "SetGrants": "a(sss)",
+    "EndInvoices": "a(ss)", "AddIntents": "a(sssssssssxx)", "MoveIntents": "a(ssssssx)", "SetGrants": "a(sss)",
     "AddJobs": "a(sqssssxx)",
 }
 
@@ -91,7 +91,7 @@ def ask():
     key = int.from_bytes(name.encode(), "big") << 64 | i
     row = (f"{name}-{i}", account, f"{key:064x}", "lnbcrt1", "payee", grant, "", "", 990, 10)
     bus.call(None, "/com/openagents/Pylon1", "com.openagents.Pylon1.Store.Wallet", "AddIntents",
-             GLib.Variant("(a(ssssssssxx))", ([row],)), None, Gio.DBusCallFlags.NONE, 60000, None, answered, i)
+             GLib.Variant("(a(sssssssssxx))", ([row],)), None, Gio.DBusCallFlags.NONE, 60000, None, answered, i)
 
 def answered(source, result, i):
     verdict, text = bus.call_finish(result).unpack()[0][0]

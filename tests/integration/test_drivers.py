@@ -1,10 +1,13 @@
 """Every wallet driver, the same cases: each against a server that speaks what the real one speaks, settles
 truly among its like, and misbehaves on order."""
 import hashlib
+import http.server
 import inspect
+import json
 import pathlib
 import re
 import tempfile
+import threading
 import time
 
 import pytest
@@ -776,3 +779,57 @@ def test_an_invoice_of_another_network_is_not_paid(purse, stubs, tmp_path):
     finally:
         elsewhere.kill()
     assert stubs.asked(purse.name, f"POST {PAY_PATH[purse.name]}") == 0
+
+
+class Payee(http.server.BaseHTTPRequestHandler):
+    """A lightning address of somebody else, whose server says by LUD-21 whether it was paid."""
+
+    def do_GET(self):
+        server, (path, _, query) = self.server, self.path.partition("?")
+        here = f"http://127.0.0.1:{server.server_address[1]}"
+        answer = {"tag": "payRequest", "callback": f"{here}/cb", "minSendable": 1000, "maxSendable": 50_000_000,
+                  "metadata": '[["text/plain","tea"]]'}
+        if path == "/cb":
+            server.invoice = server.stubs.order("invoice", msat=int(query.removeprefix("amount=")))
+            answer = {"pr": server.invoice["bolt11"], "routes": [], "verify": f"{here}/verify/{server.invoice['hash']}"}
+        elif path.startswith("/verify/"):
+            server.verified += 1
+            answer = {"status": "OK", "settled": server.settled, "preimage": server.invoice["preimage"] if server.settled else None}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def payee(stubs):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Payee)
+    server.stubs, server.settled, server.verified = stubs, False, 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_the_backend_cannot_say_the_payees_server_proves(purse, stubs, payee):
+    """LUD-21, also after a restart; that it says "not settled" is no proof, so nothing fails and nothing is sent again."""
+    stubs.order("fault", node=purse.name, path=LOOK_PATH[purse.name], kind="answer", status=503, times=1000)
+    stubs.order("fault", node=purse.name, path=PAY_PATH[purse.name], kind="cut before", times=1)
+    wire = purse.wire()
+    wire.begin(PUBLIC, "Pay", "sssxxa{sv}", "p1", "owner", f"ada@127.0.0.1:{payee.server_address[1]}", 21000, -1, {})
+    wait_for(lambda: payee.verified > 0, 30, "the payee's server was asked")
+    assert outcome(purse, "p1", "sent", "unknown", "pending")
+    purse.pylon.kill("wallet")
+    purse.close()
+    asked = payee.verified
+    assert outcome(purse, "p1", "sent", "unknown", "pending")
+    wait_for(lambda: payee.verified > asked, 30, "it is asked after a restart")
+    payee.settled = True
+    row = outcome(purse, "p1", "settled")
+    assert row["preimage"] == payee.invoice["preimage"]
+    assert purse.balances()["owner"] == HAD - 21000
+    assert stubs.asked(purse.name, f"POST {PAY_PATH[purse.name]}") == 1

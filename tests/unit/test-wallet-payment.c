@@ -3,11 +3,13 @@
  * right to. */
 #include "tests/unit/unit.h"
 
+#include <netinet/in.h>
 #include <systemd/sd-event.h>
 
 #include "basic/crypt.h"
 #include "bus/names.h"
 #include "money/bolt11.h"
+#include "tests/unit/http-server.h"
 #include "wallet.h"
 
 #define NOW_SLACK 600
@@ -26,6 +28,8 @@ typedef struct World {
         DriverPayment pay, look;
         unsigned n_pays, n_looks;
         bool silent; /* pay() never answers */
+        HttpServer payee;
+        const char *verified; /* what the payee's server says */
 
         bool over;
         PaymentState state;
@@ -301,6 +305,26 @@ static void make_invoice(World *w, Network network, int64_t msat, int64_t age) {
         assert_int_equal(bolt11_encode(&b, secret, &w->bolt11, &reason), 0);
 }
 
+/* ---- the payee's server, for LUD-21 */
+
+static char *serve(_unused_ const char *path, _unused_ void *userdata) {
+        note("verify");
+        return strdup(world->verified);
+}
+
+static void payee_listen(World *w) {
+        struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof(a);
+
+        w->payee.event = w->event;
+        w->payee.serve = serve;
+        http_server_listen(&w->payee, (const struct sockaddr *) &a, sizeof(a));
+        assert_int_equal(getsockname(sd_event_source_get_io_fd(w->payee.accept),
+                                         (struct sockaddr *) &a, &size),
+                        0);
+        w->payee.port = ntohs(a.sin_port);
+}
+
 static int set_up(void **state) {
         World *w = world = new0(World, 1);
         WalletSetup setup = {
@@ -315,6 +339,7 @@ static int set_up(void **state) {
         assert_int_equal(wallet_new(w->event, &setup, NULL, NULL, &w->wallet), 0);
         while (w->wallet->state != WALLET_READY)
                 assert_true(sd_event_run(w->event, UINT64_MAX) >= 0);
+        payee_listen(w);
         make_invoice(w, NETWORK_REGTEST, 1000, 0);
         w->pay = (DriverPayment){ .outcome = DRIVER_SETTLED, .fee_msat = 3, .has_preimage = true };
         memcpy(w->pay.preimage, w->preimage, 32);
@@ -326,6 +351,7 @@ static int tear_down(void **state) {
         World *w = *state;
 
         w->wallet = wallet_free(w->wallet);
+        http_server_done(&w->payee);
         config_free(w->config);
         free(w->bolt11);
         sd_event_unref(w->event);
@@ -557,7 +583,7 @@ static void a_person_knows_better(void **state) {
 }
 
 /* As after a restart: the row of the books is all there is. */
-static void adopt(World *w, const char *word, int64_t tries) {
+static void adopt_verified(World *w, const char *word, int64_t tries, const char *verify) {
         char hash[HEX32_MAX];
         BooksIntent row = { .id = "old",
                 .account = "owner",
@@ -565,6 +591,7 @@ static void adopt(World *w, const char *word, int64_t tries) {
                 .state = word,
                 .driver = tries > 0 ? "scripted" : "",
                 .amount_msat = 1000,
+                .verify = verify,
                 .tries = tries };
         Payment *p;
 
@@ -575,6 +602,109 @@ static void adopt(World *w, const char *word, int64_t tries) {
         assert_non_null(p);
         w->over = false;
         assert_int_equal(payment_wait(p, on_over, w), 0);
+}
+
+static void adopt(World *w, const char *word, int64_t tries) {
+        adopt_verified(w, word, tries, NULL);
+}
+
+/* As after a restart, with a payee whose server says this. */
+static void adopt_said(World *w, const char *verified) {
+        char url[64];
+
+        (void) snprintf(url, sizeof(url), "http://127.0.0.1:%u/verify", w->payee.port);
+        w->verified = verified;
+        adopt_verified(w, "sent", 1, url);
+}
+
+static void run_to(World *w, PaymentState state) {
+        while (payment_find(w->wallet, "old")->flow.state != (int) state)
+                assert_true(sd_event_run(w->event, UINT64_MAX) >= 0);
+}
+
+#define PREIMAGE "4242424242424242424242424242424242424242424242424242424242424242"
+#define SAID(preimage) "{\"status\":\"OK\",\"settled\":true,\"preimage\":\"" preimage "\"}"
+
+static void the_payees_server_proves_what_the_backend_does_not_know(void **state) {
+        World *w = *state;
+
+        w->look = (DriverPayment){ .outcome = DRIVER_UNKNOWN, .fee_msat = -1 };
+        adopt_said(w, SAID(PREIMAGE));
+        run(w);
+        assert_string_equal(w->trail, "look verify settled ");
+        assert_int_equal(w->state, PAYMENT_SETTLED);
+        assert_string_equal(w->preimage_hex, PREIMAGE);
+        assert_int_equal(w->fee, 0);
+}
+
+static void what_the_payees_server_denies_is_not_failed(void **state) {
+        static const char *const words[] = { "{\"status\":\"OK\",\"settled\":false}",
+                "{\"status\":\"ERROR\",\"reason\":\"Not found\"}", "<html>",
+                SAID("4242424242424242424242424242424242424242424242424242424242424243"),
+                "{\"status\":\"OK\",\"settled\":true}" };
+        World *w = *state;
+
+        /* So sure may a backend be that never heard of it. */
+        scripted.caps.pay_idempotent = true;
+        w->look = (DriverPayment){ .outcome = DRIVER_UNKNOWN, .fee_msat = -1 };
+        for (size_t i = 0; i < ELEMENTSOF(words); i++) {
+                w->trail[0] = 0;
+                adopt_said(w, words[i]);
+                run_to(w, PAYMENT_PAUSED);
+                assert_string_equal(w->trail, "look verify unknown ");
+                payment_free(payment_find(w->wallet, "old"));
+        }
+}
+
+static void the_payees_server_is_asked_before_anything_is_sent_again(void **state) {
+        World *w = *state;
+
+        scripted.caps.pay_idempotent = true;
+        w->look = (DriverPayment){ .outcome = DRIVER_UNKNOWN, .absent = true, .fee_msat = -1 };
+        adopt_said(w, SAID(PREIMAGE));
+        run(w);
+        assert_string_equal(w->trail, "look verify settled ");
+
+        w->trail[0] = 0;
+        adopt_said(w, "{\"status\":\"OK\",\"settled\":false}");
+        run(w);
+        assert_string_equal(w->trail, "look verify sent PAY settled ");
+}
+
+static void who_knows_is_not_asked_twice(void **state) {
+        World *w = *state;
+
+        w->look = (DriverPayment){ .outcome = DRIVER_PENDING, .fee_msat = -1 };
+        adopt_said(w, SAID(PREIMAGE));
+        run_to(w, PAYMENT_PAUSED);
+        assert_string_equal(w->trail, "look ");
+        w->look = (DriverPayment){ .outcome = DRIVER_FAILED, .reason = "no route" };
+        payment_look(payment_find(w->wallet, "old"));
+        run(w);
+        assert_string_equal(w->trail, "look look failed ");
+}
+
+static void a_person_decides_while_the_payees_server_is_asked(void **state) {
+        World *w = *state;
+
+        w->look = (DriverPayment){ .outcome = DRIVER_UNKNOWN, .fee_msat = -1 };
+        adopt_said(w, SAID(PREIMAGE));
+        while (!payment_find(w->wallet, "old")->resolution)
+                assert_true(sd_event_run(w->event, UINT64_MAX) >= 0);
+        assert_int_equal(payment_resolve(payment_find(w->wallet, "old"), false, "it never went"), 0);
+        run(w);
+        assert_int_equal(w->state, PAYMENT_FAILED);
+}
+
+static void another_wallets_payment_is_proved_by_the_payee(void **state) {
+        World *w = *state;
+        Payment *p;
+
+        adopt_said(w, SAID(PREIMAGE));
+        p = payment_find(w->wallet, "old");
+        (void) snprintf(p->driver, sizeof(p->driver), "another");
+        run(w);
+        assert_string_equal(w->trail, "verify settled ");
 }
 
 static void after_a_crash_what_was_never_sent_is_released(void **state) {
@@ -631,6 +761,12 @@ int main(void) {
                 T(after_a_crash_what_was_never_sent_is_released),
                 T(after_a_crash_what_was_sent_is_looked_up),
                 T(what_another_wallet_sent_is_left_alone),
+                T(the_payees_server_proves_what_the_backend_does_not_know),
+                T(what_the_payees_server_denies_is_not_failed),
+                T(the_payees_server_is_asked_before_anything_is_sent_again),
+                T(who_knows_is_not_asked_twice),
+                T(a_person_decides_while_the_payees_server_is_asked),
+                T(another_wallets_payment_is_proved_by_the_payee),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

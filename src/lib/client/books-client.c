@@ -43,8 +43,8 @@ static const struct {
         [KIND_SETTLE_INVOICE] = { "SettleInvoices", "(ssssxxx)" },
         [KIND_END_INVOICE] = { "EndInvoices", "(ss)" },
         [KIND_SET_CURSOR] = { "SetCursors", "(ss)" },
-        [KIND_ADD_INTENT] = { "AddIntents", "(ssssssssxx)" },
-        [KIND_SEND_INTENT] = { "SendIntents", "(ssssssssxxs)" },
+        [KIND_ADD_INTENT] = { "AddIntents", "(sssssssssxx)" },
+        [KIND_SEND_INTENT] = { "SendIntents", "(sssssssssxxs)" },
         [KIND_APPROVE_INTENT] = { "ApproveIntents", "(sbs)" },
         [KIND_MOVE_INTENT] = { "MoveIntents", "(ssssssx)" },
         [KIND_UNFREEZE] = { "Unfreeze", "(s)" },
@@ -341,15 +341,16 @@ int books_add_intent(BooksClient *c, const BooksIntent *i, books_verdict_t done,
                 BooksCall **ret) {
         return row_add(c, KIND_ADD_INTENT, VERDICT(done), i->id ?: "", i->account ?: "",
                         i->hash ?: "", i->bolt11 ?: "", i->payee ?: "", i->grant ?: "",
-                        i->purpose ?: "", i->ref ?: "", i->amount_msat, i->fee_max_msat);
+                        i->purpose ?: "", i->ref ?: "", i->verify ?: "", i->amount_msat,
+                        i->fee_max_msat);
 }
 
 int books_send_intent(BooksClient *c, const BooksIntent *i, books_verdict_t done, void *userdata,
                 BooksCall **ret) {
         return row_add(c, KIND_SEND_INTENT, VERDICT(done), i->id ?: "", i->account ?: "",
                         i->hash ?: "", i->bolt11 ?: "", i->payee ?: "", i->grant ?: "",
-                        i->purpose ?: "", i->ref ?: "", i->amount_msat, i->fee_max_msat,
-                        i->driver ?: "");
+                        i->purpose ?: "", i->ref ?: "", i->verify ?: "", i->amount_msat,
+                        i->fee_max_msat, i->driver ?: "");
 }
 
 int books_move_intent(BooksClient *c, const BooksMove *m, books_verdict_t done, void *userdata,

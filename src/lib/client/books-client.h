@@ -138,6 +138,7 @@ typedef struct BooksIntent {
         const char *payee;         /* as the grant's list has it */
         const char *grant;         /* "": only the account's balance limits it */
         const char *purpose, *ref; /* with a ref: (account, purpose, ref) is paid once at most */
+        const char *verify;        /* LUD-21: where the payee's server says whether it is settled */
         int64_t amount_msat, fee_max_msat;
         const char *driver; /* for books_send_intent(), and in answers */
         /* Only in answers. */
