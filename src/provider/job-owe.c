@@ -81,8 +81,15 @@ static void refund(Job *job) {
                 refund_later(job);
 }
 
+/* It may be the customer's NWC address, which is a secret. */
+void job_forget_destination(Job *job) {
+        if (job->pay.destination)
+                explicit_bzero(job->pay.destination, strlen(job->pay.destination));
+        job->pay.destination = mfree(job->pay.destination);
+}
+
 static void refund_to(Job *job, const char *destination) {
-        free(job->pay.destination);
+        job_forget_destination(job);
         job->pay.destination = strdup(destination);
         refund(job);
 }
@@ -91,7 +98,7 @@ static void refund_to(Job *job, const char *destination) {
 
 /* In the request, whatever the customer calls it. */
 static const char *said_destination(const Job *job) {
-        static const char *const names[] = { "lud16", "refund", "lnurl" };
+        static const char *const names[] = { "lud16", "refund", "lnurl", "nwc" };
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 const char *value = job_request_param(job->request, names[i]);
@@ -137,15 +144,54 @@ static void ask_profile(Job *job) {
                 log_debug("The customer's profile cannot be asked for.");
 }
 
-static void find_destination(Job *job) {
+static void look_for_destination(Job *job) {
         const char *said = said_destination(job);
 
-        if (!job->provider->config->pay.refund || !pricing_has_wallet(job->provider->config))
-                return;
         if (said)
                 refund_to(job, said);
         else
                 ask_profile(job);
+}
+
+static int on_find_again(sd_event_source *s, uint64_t usec, void *userdata);
+
+static void on_opened(int error, _unused_ const char *name, _unused_ const char *reason,
+                const SignerResult *results, _unused_ size_t n, void *userdata) {
+        Job *job = userdata;
+        const char *why;
+
+        if (error < 0) {
+                again_in(job, AGAIN_FIRST, on_find_again);
+                return;
+        }
+        if (results[0].error >= 0 && job_request_open(job->request, results[0].text,
+                                                     strlen(results[0].text), &why) >= 0)
+                job->scheme = streq(results[0].scheme, "nip04") ? "nip04" : "nip44";
+        look_for_destination(job);
+}
+
+/* After a restart what came encrypted has to be opened again. */
+static void find_destination(Job *job) {
+        const SignerText text = {
+                .peer = event_pubkey_hex(job->request->event),
+                .text = event_content(job->request->event, NULL),
+        };
+
+        if (!job->provider->config->pay.refund || !pricing_has_wallet(job->provider->config))
+                return;
+        if (!job->request->encrypted || job->request->opened)
+                look_for_destination(job);
+        else if (signer_decrypt(job->provider->signer, PROVIDER_KEY, &text, 1, on_opened, job,
+                                 &job->signer_call) < 0)
+                again_in(job, AGAIN_FIRST, on_find_again);
+}
+
+static int on_find_again(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Job *job = userdata;
+
+        job->pay.timer = sd_event_source_disable_unref(job->pay.timer);
+        find_destination(job);
+        return 0;
 }
 
 /* ---- owed */
@@ -181,6 +227,7 @@ int job_settle(Job *job, const char *destination) {
 
         job->pay.timer = sd_event_source_disable_unref(job->pay.timer);
         job->pay.profile = relay_query_free(job->pay.profile);
+        job->signer_call = signer_call_free(job->signer_call);
         if (destination)
                 refund_to(job, destination);
         else

@@ -319,7 +319,7 @@ void job_pay_done(Job *job) {
         pay->answer = answer_free(pay->answer);
         pay->profile = relay_query_free(pay->profile);
         pay->timer = sd_event_source_disable_unref(pay->timer);
-        pay->destination = mfree(pay->destination);
+        job_forget_destination(job);
         pay->row_state = mfree(pay->row_state);
         pay->row_result = mfree(pay->row_result);
 }

@@ -25,6 +25,7 @@ JobState job_after_work(const Job *job);
 /* What was written down concerns the wallet. */
 void job_note_payment(Job *job);
 void job_pay_done(Job *job); /* lets go of all calls */
+void job_forget_destination(Job *job);
 
 /* An owed job: paid back to a BOLT 11, LNURL or address; or the owner has delivered otherwise.
  * -EBUSY: a refund is on its way; -EINVAL: it is not owed. The end is told by the job's state. */

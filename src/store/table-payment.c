@@ -18,13 +18,14 @@ enum {
         Q_APPROVED,
         Q_OPEN,
         Q_GET,
+        Q_REFUND,
         Q_UNDERWAY,
         _Q_MAX,
 };
 
-#define COLUMNS                                                                          \
+#define COLUMNS                                                                                   \
         "SELECT id, account, payment_hash, bolt11, payee, grant_name, purpose, ref, verify_url, " \
-        "amount_msats, fee_max_msats, status, opaque, preimage, error_message, driver, " \
+        "amount_msats, fee_max_msats, status, opaque, preimage, error_message, driver, "          \
         "fee_msats, created_at, sent_at, settled_at, tries FROM payments "
 
 static const char *const texts[_Q_MAX] = {
@@ -58,6 +59,8 @@ static const char *const texts[_Q_MAX] = {
                            "ORDER BY id LIMIT ?2",
         [Q_GET] = COLUMNS "WHERE id = ?1 OR payment_hash = ?1 "
                           "ORDER BY id <> ?1, status = 'failed', seq DESC LIMIT 1",
+        [Q_REFUND] = COLUMNS "WHERE ref = ?1 AND purpose = 'refund' AND account = 'refunds' "
+                             "AND ref <> '' AND status <> 'failed'",
         [Q_UNDERWAY] = "SELECT coalesce(sum(amount_msats + fee_max_msats), 0) FROM payments "
                        "WHERE status IN ('waiting', 'new', 'sent', 'unknown') "
                        "AND status IN ('sent', 'unknown') AND driver = ?",
@@ -510,6 +513,12 @@ SqlStatement *payment_open(PaymentTable *t, const char *after, unsigned limit) {
 }
 
 SqlStatement *payment_get(PaymentTable *t, const char *id_or_hash) {
+        const char *job = startswith(id_or_hash, PAYMENT_REFUND_OF);
+
+        if (job) {
+                sql_bind_text(t->q[Q_REFUND], 1, job);
+                return t->q[Q_REFUND];
+        }
         sql_bind_text(t->q[Q_GET], 1, id_or_hash);
         return t->q[Q_GET];
 }

@@ -35,4 +35,5 @@ int payment_underway(PaymentTable *t, const char *driver, int64_t *ret_msat);
 
 #define PAYMENT_ROW "(sssssssssxxsssssxxxxx)"
 SqlStatement *payment_open(PaymentTable *t, const char *after, unsigned limit);
+#define PAYMENT_REFUND_OF "refund-of:" /* and a job's id: what pays it back, and has not failed */
 SqlStatement *payment_get(PaymentTable *t, const char *id_or_hash);

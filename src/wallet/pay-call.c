@@ -27,6 +27,8 @@ static PayCall *pay_call_free(PayCall *c) {
         sd_event_source_disable_unref(c->timer);
         sd_bus_message_unref(c->message);
         c->purse->n_calls--;
+        if (c->destination) /* it may be a secret */
+                explicit_bzero(c->destination, strlen(c->destination));
         free(c->destination);
         return mfree(c);
 }
@@ -117,26 +119,28 @@ static bool is_over(const BooksIntent *i) {
         return streq(i->state, "settled") || streq(i->state, "failed");
 }
 
-static void on_intent_row(
-                int error, const char *reason, const BooksIntent *rows, size_t n, void *userdata) {
-        PayCall *c = userdata;
+static void answer_known(PayCall *c, const BooksIntent *rows, bool wait) {
         Payment *p;
 
-        if (error < 0) {
-                answer_error(c, BUS_ERROR_NOT_REACHABLE, reason);
-                return;
-        }
-        if (n == 0) {
-                answer_error(c, BUS_ERROR_NO_PAYMENT, "There is no such payment");
-                return;
-        }
         p = payment_find(c->purse->wallet, rows->id);
         if (!p && !is_over(rows)) { /* this very process lost sight of it */
                 (void) payment_adopt(c->purse->wallet, rows);
                 p = payment_find(c->purse->wallet, rows->id);
         }
-        if (is_over(rows) || !p || !c->timer || pay_call_wait(c, p) < 0)
+        if (is_over(rows) || !p || !wait || pay_call_wait(c, p) < 0)
                 answer_row(c, rows);
+}
+
+static void on_intent_row(
+                int error, const char *reason, const BooksIntent *rows, size_t n, void *userdata) {
+        PayCall *c = userdata;
+
+        if (error < 0)
+                answer_error(c, BUS_ERROR_NOT_REACHABLE, reason);
+        else if (n == 0)
+                answer_error(c, BUS_ERROR_NO_PAYMENT, "There is no such payment");
+        else
+                answer_known(c, rows, c->timer);
 }
 
 static void pay_call_ask_books(PayCall *c) {
@@ -255,6 +259,32 @@ static void on_job_invoices(
                 answer_error(c, BUS_ERROR_BUSY, "Too many payments are on their way");
 }
 
+/* One that is on its way, or was paid: its invoice is in the books, and no other is asked for. */
+static void on_refund_row(
+                int error, const char *reason, const BooksIntent *rows, size_t n, void *userdata) {
+        PayCall *c = userdata;
+        const char *job = c->id;
+
+        if (error < 0)
+                answer_error(c, BUS_ERROR_NOT_REACHABLE, reason);
+        else if (n > 0)
+                answer_known(c, rows, true);
+        else if (books_job_invoices(c->purse->wallet->books, &job, 1, on_job_invoices, c,
+                                 &c->call) < 0)
+                answer_error(c, BUS_ERROR_BUSY, "The books cannot be asked");
+}
+
+static int refund_begin(PayCall *c) {
+        Wallet *w = c->purse->wallet;
+        Payment *p = payment_find_refund(w, c->id);
+        char name[sizeof(BOOKS_REFUND_OF) + BOOKS_NAME_MAX];
+
+        if (p)
+                return pay_call_wait(c, p);
+        (void) snprintf(name, sizeof(name), BOOKS_REFUND_OF "%s", c->id);
+        return books_get_intent(w->books, name, on_refund_row, c, &c->call);
+}
+
 int refund_call(Purse *p, sd_bus_message *m, const char *job, const char *destination,
                 sd_bus_error *error) {
         _cleanup_(pay_call_freep) PayCall *c = NULL;
@@ -266,7 +296,7 @@ int refund_call(Purse *p, sd_bus_message *m, const char *job, const char *destin
         c->destination = strdup(destination);
         if (!c->destination)
                 return -ENOMEM;
-        r = books_job_invoices(p->wallet->books, &job, 1, on_job_invoices, c, &c->call);
+        r = refund_begin(c);
         if (r < 0)
                 return refuse(error, r);
         TAKE_PTR(c);

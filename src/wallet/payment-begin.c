@@ -19,11 +19,16 @@ static void on_known(int error, const char *reason, const BooksIntent *intents, 
         flow_drive(&p->flow, s);
 }
 
+/* Of a customer: nobody else is paid so. */
+static bool payment_is_to_wallet(const Payment *p) {
+        return streq(p->account, "refunds") && nwc_bill_looks_like(p->destination);
+}
+
 Step payment_ask(Flow *f) {
         Payment *p = flow_payment(f);
         int r;
 
-        if (!lnurl_looks_like(p->destination))
+        if (!payment_is_to_wallet(p) && !lnurl_looks_like(p->destination))
                 return isempty(p->zap) ? flow_go(PAYMENT_CHECKING)
                                        : payment_refuse(p, BUS_ERROR_BAD_INPUT, -EINVAL,
                                                          "a zap goes to an address or an LNURL");
@@ -43,7 +48,36 @@ static void on_resolved(int error, const char *reason, const LnurlBill *bill, vo
         p->bolt11 = strdup(bill->bolt11);
         p->verify = strdup(bill->verify ?: "");
         flow_drive(&p->flow, p->bolt11 && p->verify ? flow_go(PAYMENT_CHECKING)
-                                       : payment_refuse(p, NULL, -ENOMEM, "there is no memory"));
+                                                    : payment_refuse(p, NULL, -ENOMEM,
+                                                                      "there is no memory"));
+}
+
+/* The address is a secret: from here on the payee is who signed the invoice. */
+static void on_billed(int error, const char *reason, const char *bolt11, void *userdata) {
+        Payment *p = userdata;
+
+        payment_forget_destination(p);
+        if (error < 0) {
+                flow_drive(&p->flow, payment_refuse(p, BUS_ERROR_NOT_REACHABLE, error, reason));
+                return;
+        }
+        p->destination = strdup(bolt11);
+        p->bolt11 = strdup(bolt11);
+        flow_drive(&p->flow, p->destination && p->bolt11 ? flow_go(PAYMENT_CHECKING)
+                                                         : payment_refuse(p, NULL, -ENOMEM,
+                                                                           "there is no memory"));
+}
+
+static Step payment_ask_wallet(Payment *p) {
+        const char *reason = NULL;
+        int r;
+
+        r = nwc_bill(&p->wallet->bills, p->destination, p->amount_msat, on_billed, p, &p->bill,
+                        &reason);
+        if (r < 0)
+                return payment_refuse(p, r == -EBUSY ? BUS_ERROR_BUSY : BUS_ERROR_BAD_INPUT, r,
+                                reason ?: "there is no memory");
+        return flow_wait();
 }
 
 Step payment_resolve_destination(Flow *f) {
@@ -63,6 +97,8 @@ Step payment_resolve_destination(Flow *f) {
         if (p->amount_msat <= 0)
                 return payment_refuse(p, BUS_ERROR_BAD_INPUT, -EINVAL,
                                 "an address names no amount, so say one");
+        if (payment_is_to_wallet(p))
+                return payment_ask_wallet(p);
         r = lnurl_bill(p->wallet->web, &order, on_resolved, p, &p->resolution, &reason);
         return r < 0 ? payment_refuse(p, BUS_ERROR_BAD_INPUT, r, reason) : flow_wait();
 }

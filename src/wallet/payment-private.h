@@ -16,6 +16,7 @@ static inline bool payment_is_refusal(int verdict) {
                verdict == -EEXIST || verdict == -EACCES;
 }
 
+void payment_forget_destination(Payment *p);
 int payment_take_invoice(Payment *p, const Bolt11 *b);
 Step payment_ask(Flow *f);
 Step payment_resolve_destination(Flow *f);

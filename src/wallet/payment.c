@@ -1,7 +1,8 @@
 /* Paying, so that no crash and no silence pays twice.
  *
  *   asked       Orders with an address instead of an invoice: this id may have its invoice already.
- *   resolving   lnurl-pay.c asks the payee's server for one.
+ *   resolving   lnurl-pay.c asks the payee's server for one, nwc-bill.c the wallet of a customer
+ *               who is paid back.
  *   checking    The invoice is read by us: network, amount, expiry. Nothing is written yet.
  *   reserving   The books take amount and fee from what the account and its grant may spend, and
  *               write the intent down, "new", in one transaction; where the driver has nothing to
@@ -329,6 +330,13 @@ static void payment_done(Flow *f) {
 
 /* ---- life cycle */
 
+/* It may be a secret. */
+void payment_forget_destination(Payment *p) {
+        if (p->destination)
+                explicit_bzero(p->destination, strlen(p->destination));
+        p->destination = mfree(p->destination);
+}
+
 Payment *payment_free(Payment *p) {
         if (!p)
                 return NULL;
@@ -337,12 +345,13 @@ Payment *payment_free(Payment *p) {
         if (p->id && map_get_string(&p->wallet->payments, p->id) == p)
                 (void) map_remove_string(&p->wallet->payments, p->id);
         lnurl_call_free(p->resolution);
+        nwc_bill_free(p->bill);
         driver_op_free(p->op);
         books_call_free(p->call);
         sd_event_source_disable_unref(p->again);
         free(p->id);
         free(p->account);
-        free(p->destination);
+        payment_forget_destination(p);
         free(p->bolt11);
         free(p->payee);
         free(p->grant);
@@ -471,6 +480,15 @@ Payment *payment_find(Wallet *w, const char *id_or_hash) {
                 return p;
         MAP_FOREACH (p, &w->payments)
                 if (streq(p->hash, id_or_hash))
+                        return p;
+        return NULL;
+}
+
+Payment *payment_find_refund(Wallet *w, const char *job) {
+        Payment *p;
+
+        MAP_FOREACH (p, &w->payments)
+                if (streq(p->account, "refunds") && streq(p->ref, job))
                         return p;
         return NULL;
 }

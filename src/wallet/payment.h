@@ -7,6 +7,7 @@
 #include "driver.h"
 #include "lnurl-pay.h"
 #include "money/bolt11.h"
+#include "nwc-bill.h"
 
 typedef struct Wallet Wallet;
 typedef struct Payment Payment;
@@ -16,7 +17,7 @@ typedef struct Payment Payment;
 
 typedef enum PaymentState {
         PAYMENT_ASKED,     /* is this id known? */
-        PAYMENT_RESOLVING, /* a lightning address or LNURL becomes an invoice */
+        PAYMENT_RESOLVING, /* a lightning address, LNURL or customer's wallet becomes an invoice */
         PAYMENT_CHECKING,
         PAYMENT_RESERVING,
         PAYMENT_WAITING, /* for a person's word */
@@ -62,6 +63,7 @@ struct Payment {
         int64_t looked_first; /* when the backend first said that it does not know it; 0 */
 
         LnurlCall *resolution;
+        NwcBill *bill;
         DriverOp *op;
         BooksCall *call;
         sd_event_source *again; /* what could not be written is written again */
@@ -90,6 +92,7 @@ int payment_new(Wallet *w, const PaymentOrder *order, Payment **ret);
 int payment_adopt(Wallet *w, const BooksIntent *intent);
 Payment *payment_free(Payment *p); /* stops the waiting; the money may be on its way */
 Payment *payment_find(Wallet *w, const char *id_or_hash); /* of those that are not over */
+Payment *payment_find_refund(Wallet *w, const char *job); /* the same */
 
 /* Told once, when it is over (settled, failed, refused, joined). -ENOBUFS. */
 int payment_wait(Payment *p, payment_over_t over, void *userdata);

@@ -290,6 +290,7 @@ static int method_refund(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = purse_wait_ready(p, m, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        (void) sd_bus_message_sensitive(m); /* a customer's NWC address is a secret */
         r = sd_bus_message_read(m, "ss", &job, &destination);
         return r < 0 ? r : refund_call(p, m, job, destination, error);
 }

@@ -414,6 +414,7 @@ int wallet_new(sd_event *event, WalletSetup *setup, const WalletHooks *hooks, vo
         w->signer_socket = strdup(setup->signer_socket);
         if (!w->store_socket || !w->relay_socket || !w->signer_socket)
                 return -ENOMEM;
+        w->bills = (NwcBills){ .event = w->event, .relay_socket = w->relay_socket };
         r = books_client_new(event, w->store_socket, &w->books);
         if (r < 0)
                 return r;

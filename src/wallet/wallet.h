@@ -5,6 +5,7 @@
 #include "client/books-client.h"
 #include "driver.h"
 #include "invoice.h"
+#include "nwc-bill.h"
 #include "payment.h"
 
 #define WALLET_KEY        "wallet"
@@ -51,6 +52,7 @@ struct Wallet {
         BooksClient *books;
         Http *http, *web; /* to the backend; to strangers' servers */
         WsLoop *ws;
+        NwcBills bills; /* of customers' wallets */
         Driver *driver;
         char cursor[DRIVER_CURSOR_MAX];
         bool watching, pushed; /* pushed: the driver says that its watch works */

@@ -622,7 +622,7 @@ static void run_to(World *w, PaymentState state) {
                 assert_true(sd_event_run(w->event, UINT64_MAX) >= 0);
 }
 
-#define PREIMAGE "4242424242424242424242424242424242424242424242424242424242424242"
+#define PREIMAGE       "4242424242424242424242424242424242424242424242424242424242424242"
 #define SAID(preimage) "{\"status\":\"OK\",\"settled\":true,\"preimage\":\"" preimage "\"}"
 
 static void the_payees_server_proves_what_the_backend_does_not_know(void **state) {
@@ -691,7 +691,8 @@ static void a_person_decides_while_the_payees_server_is_asked(void **state) {
         adopt_said(w, SAID(PREIMAGE));
         while (!payment_find(w->wallet, "old")->resolution)
                 assert_true(sd_event_run(w->event, UINT64_MAX) >= 0);
-        assert_int_equal(payment_resolve(payment_find(w->wallet, "old"), false, "it never went"), 0);
+        assert_int_equal(
+                        payment_resolve(payment_find(w->wallet, "old"), false, "it never went"), 0);
         run(w);
         assert_int_equal(w->state, PAYMENT_FAILED);
 }

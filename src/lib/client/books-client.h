@@ -187,7 +187,9 @@ typedef void (*books_intents_t)(int error, const char *reason, const BooksIntent
 /* Those neither settled nor failed, by id; the next page comes after the last id. */
 int books_open_intents(BooksClient *c, const char *after, unsigned limit, books_intents_t done,
                 void *userdata, BooksCall **ret);
-/* By id, or by payment hash (then the one that is not failed, else the latest): one or none. */
+/* By id, or by payment hash (then the one that is not failed, else the latest), or BOOKS_REFUND_OF
+ * and a job's id: what pays it back, unless that failed. One or none. */
+#define BOOKS_REFUND_OF "refund-of:"
 int books_get_intent(BooksClient *c, const char *id_or_hash, books_intents_t done, void *userdata,
                 BooksCall **ret);
 

@@ -51,10 +51,10 @@ static int read_intent(sd_bus_message *m, void *row) {
         BooksIntent *i = row;
 
         return sd_bus_message_read(m, INTENT_ROW, &i->id, &i->account, &i->hash, &i->bolt11,
-                        &i->payee, &i->grant, &i->purpose, &i->ref, &i->verify,
-                        &i->amount_msat, &i->fee_max_msat, &i->state, &i->opaque, &i->preimage,
-                        &i->reason, &i->driver, &i->fee_msat, &i->created_at, &i->sent_at,
-                        &i->settled_at, &i->tries);
+                        &i->payee, &i->grant, &i->purpose, &i->ref, &i->verify, &i->amount_msat,
+                        &i->fee_max_msat, &i->state, &i->opaque, &i->preimage, &i->reason,
+                        &i->driver, &i->fee_msat, &i->created_at, &i->sent_at, &i->settled_at,
+                        &i->tries);
 }
 
 #define GRANT_ROW "(sssss)"

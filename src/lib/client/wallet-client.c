@@ -569,6 +569,8 @@ int wallet_refund(WalletClient *c, const char *job_id, const char *destination,
                 return -EILSEQ;
         r = bus_client_message(c->bus, BUS_WALLET_SERVICE, "Refund", &m);
         if (r >= 0)
+                r = sd_bus_message_sensitive(m); /* an NWC address is a secret */
+        if (r >= 0)
                 r = sd_bus_message_append(m, "ss", job_id, destination);
         return r < 0 ? r : paid_call(c, m, done, userdata, ret);
 }

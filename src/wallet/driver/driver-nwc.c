@@ -468,7 +468,8 @@ static int nwc_open(const DriverDoors *doors, const DriverHandler *handler, void
         if (!n)
                 return *reterr = "there is no memory", -ENOMEM;
         driver_init(&n->driver, &driver_nwc, doors, handler, userdata);
-        r = nwc_link_new(doors->event, doors->relay_socket, &uri, &link_handler, n, &n->link);
+        r = nwc_link_new(
+                        doors->event, doors->relay_socket, "nwc", &uri, &link_handler, n, &n->link);
         if (r < 0) {
                 free(n);
                 *reterr = "the relay service cannot be asked";

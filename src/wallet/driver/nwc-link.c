@@ -7,8 +7,6 @@
 #include "basic/text.h"
 #include "client/relay-query.h"
 
-#define ANSWERS   "nwc"
-#define NEWS      "nwc-news"
 #define INFO_USEC (5 * SEC) /* for the wallet's announcement */
 #define LIVE_USEC (5 * SEC) /* a relay that never says EOSE is believed to be up */
 #define REQUEST_LIVES \
@@ -37,6 +35,7 @@ struct NwcLink {
         Nip47Uri uri;
         Keypair *client;
         char wallet_hex[HEX32_MAX], client_hex[HEX32_MAX];
+        char answers[24], news[32]; /* the names of its subscriptions */
         RelayClient *relay;
         RelayQuery *query;
         sd_event_source *timer; /* EOSE does not come */
@@ -379,7 +378,7 @@ static void on_events(const char *name, const RelayEvent *events, size_t n, void
                         continue;
                 if (event_kind(e) == NIP47_RESPONSE_KIND)
                         link_take_answer(l, e);
-                else
+                else if (l->handler->news)
                         link_take_news(l, e);
         }
         relay_client_acknowledge(l->relay, name, events[n - 1].seq);
@@ -390,7 +389,7 @@ static void on_events(const char *name, const RelayEvent *events, size_t n, void
 static void on_live(const char *name, _unused_ const char *relay, void *userdata) {
         NwcLink *l = userdata;
 
-        if (!streq(name, ANSWERS))
+        if (!streq(name, l->answers))
                 return;
         l->live = true;
         link_tell(l, "");
@@ -416,8 +415,10 @@ static int link_subscribe(NwcLink *l) {
                         "{\"kinds\":[%d,%d],\"authors\":[\"%s\"],\"#p\":[\"%s\"]}",
                         NIP47_NOTIFICATION_KIND, NIP47_NOTIFICATION_NIP04_KIND, l->wallet_hex,
                         l->client_hex);
-        r = relay_client_subscribe(l->relay, ANSWERS, first, link_relays(l));
-        return r < 0 ? r : relay_client_subscribe(l->relay, NEWS, second, link_relays(l));
+        r = relay_client_subscribe(l->relay, l->answers, first, link_relays(l));
+        if (r < 0 || !l->handler->news)
+                return r;
+        return relay_client_subscribe(l->relay, l->news, second, link_relays(l));
 }
 
 /* Another relay may have taken it; that none did is the deadline's to find out. */
@@ -453,8 +454,8 @@ static int link_open(NwcLink *l, const char *relay_socket) {
         return r < 0 ? r : link_subscribe(l);
 }
 
-int nwc_link_new(sd_event *e, const char *relay_socket, Nip47Uri *uri, const NwcHandler *handler,
-                void *userdata, NwcLink **ret) {
+int nwc_link_new(sd_event *e, const char *relay_socket, const char *name, Nip47Uri *uri,
+                const NwcHandler *handler, void *userdata, NwcLink **ret) {
         _cleanup_(nwc_link_freep) NwcLink *l = new0(NwcLink, 1);
         int r;
 
@@ -463,6 +464,8 @@ int nwc_link_new(sd_event *e, const char *relay_socket, Nip47Uri *uri, const Nwc
         l->event = sd_event_ref(e);
         l->uri = TAKE(*uri, (Nip47Uri){ 0 });
         explicit_bzero(uri->secret, sizeof(uri->secret));
+        (void) snprintf(l->answers, sizeof(l->answers), "%s", name);
+        (void) snprintf(l->news, sizeof(l->news), "%s-news", l->answers);
         l->handler = handler;
         l->userdata = userdata;
         r = link_open(l, relay_socket);
@@ -471,6 +474,10 @@ int nwc_link_new(sd_event *e, const char *relay_socket, Nip47Uri *uri, const Nwc
         link_look_for_info(l);
         *ret = TAKE_PTR(l);
         return 0;
+}
+
+void nwc_link_forget(NwcLink *l) {
+        (void) relay_client_unsubscribe(l->relay, l->answers, true);
 }
 
 NwcLink *nwc_link_free(NwcLink *l) {

@@ -12,13 +12,14 @@ typedef struct NwcLink NwcLink;
 typedef struct NwcAsk NwcAsk;
 
 typedef struct NwcHandler {
-        void (*state)(bool up, const char *reason, void *userdata);
-        void (*news)(const Nip47Transaction *t, void *userdata);
+        void (*state)(bool up, const char *reason, void *userdata); /* may be NULL */
+        void (*news)(const Nip47Transaction *t, void *userdata);    /* NULL: none are wanted */
 } NwcHandler;
 
-/* Takes over the URI. */
-int nwc_link_new(sd_event *e, const char *relay_socket, Nip47Uri *uri, const NwcHandler *handler,
-                void *userdata, NwcLink **ret);
+/* Takes over the URI. name: no other link of this wallet has it; up to 23 characters. */
+int nwc_link_new(sd_event *e, const char *relay_socket, const char *name, Nip47Uri *uri,
+                const NwcHandler *handler, void *userdata, NwcLink **ret);
+void nwc_link_forget(NwcLink *l);   /* how far it was heard, for the next one of this name */
 NwcLink *nwc_link_free(NwcLink *l); /* lets go of all; nothing is called back */
 DEFINE_CLEANUP(NwcLink, nwc_link_free)
 

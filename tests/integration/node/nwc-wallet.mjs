@@ -6,7 +6,8 @@
 // Orders are JSON objects, POSTed to the control port: {"do": NAME, …}:
 //   invoice  msat            somebody else's invoice, which this wallet can pay
 //   pay      hash [quiet]    somebody pays an invoice of this wallet; quiet: without a notification
-//   mode     …               what replaces or adds to {"lose","refuse","junk","late","hide","state"}
+//   mode     …               what replaces or adds to {"lose","refuse","junk","late","hide","state",
+//                            "amount","invoice"}: what make_invoice is about or answers, whatever was asked for
 //   state                    {"requests": […], "payments": …, "balance"}
 import crypto from 'node:crypto';
 import http from 'node:http';
@@ -81,7 +82,8 @@ const handler = {
     block_height: 1, block_hash: '', methods: ['get_info', 'pay_invoice', 'make_invoice', 'lookup_invoice', 'get_balance'] })),
   getBalance: seen('get_balance', async () => ok({ balance })),
   makeInvoice: seen('make_invoice', async p => {
-    const row = invoice(p.amount, p.description, p.expiry, p.description_hash);
+    const row = invoice(mode.amount ?? p.amount, p.description, p.expiry, p.description_hash);
+    if (mode.invoice) row.invoice = mode.invoice;
     rows.set(row.payment_hash, row);
     return ok(row);
   }),
