@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "agent.h"
+#include "bus/names.h"
 #include "text.h"
 #include "verb.h"
 
@@ -41,6 +42,24 @@ int verb_agent_resume(Cli *cli) {
         return agent_do(cli, "Resume", _("It goes on."));
 }
 
+/* One that sleeps for want of money, or by its owner's wish, hears it later. */
+static int say_told(const Cli *cli, const char *name, const Remote *agent) {
+        _cleanup_(agents_done) AgentList l = { 0 };
+        const AgentLine *line = NULL;
+        Remote host = *agent; /* the same connection */
+        CallError error;
+
+        host.path = NULL;
+        host.interface = BUS_HOST;
+        if (!cli->args.json && agents_read(&host, &l, &error) >= 0)
+                line = agents_find(&l, name);
+        if (line && *line->asleep)
+                return agent_say_done(cli, name,
+                                _("It is told, and hears it when it wakes; now it does not: %s."),
+                                line->asleep);
+        return agent_say_done(cli, name, "%s", _("It is told, and wakes up for that."));
+}
+
 int verb_agent_tell(Cli *cli) {
         _cleanup_(agent_remote_done) AgentRemote a = { 0 };
         const char *name = cli->args.rest[0], *text = cli->args.rest[1];
@@ -54,7 +73,7 @@ int verb_agent_tell(Cli *cli) {
                 return r;
         if (remote_call(&a.remote, "Tell", NULL, &error, "s", text) < 0)
                 return agent_fail(cli, name, &error);
-        return agent_say_done(cli, name, "%s", _("It is told, and wakes up for that."));
+        return say_told(cli, name, &a.remote);
 }
 
 /* ---- delete */

@@ -320,6 +320,7 @@ static int on_ended(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *er
         const char *state, *summary;
         Waiting *w = userdata;
         int64_t tick;
+        size_t n;
 
         if (sd_bus_message_read(m, "xss", &tick, &state, &summary) < 0)
                 return 0;
@@ -330,6 +331,9 @@ static int on_ended(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *er
         w->ended = true;
         w->failed = streq(state, "failed");
         (void) snprintf(w->summary, sizeof(w->summary), "%s", summary);
+        n = strlen(w->summary);
+        if (n > 0 && w->summary[n - 1] == '.') /* a sentence of another service */
+                w->summary[n - 1] = 0;
         return 0;
 }
 

@@ -420,6 +420,8 @@ def test_what_the_owner_tells_is_heard(pylon):
     wait_for(lambda: "The door is green" in [m["text"] for m in pylon.json("agent", "memory", "scout")]
              or any("The door is green" in m["text"] for m in pylon.json("agent", "memory", "scout")), 10, "it remembers")
     refused(pylon, 2, "BadInput", "agent", "tell", "scout", "x" * 5000)
+    pylon.run("agent", "pause", "scout")
+    assert "now it does not: it is paused." in pylon.run("agent", "tell", "scout", "Later").stdout
 
 
 def test_a_letter_at_this_machine_s_own_relay_is_read_and_answered(pylon):
