@@ -172,6 +172,10 @@ int method_agent_spawn(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 r = read_options(m, &s, error);
         if (r >= 0)
                 r = sd_bus_message_read(m, "h", &s.order.pipe);
+        if (r >= 0 && !agent_name_is_valid(s.order.name))
+                return sd_bus_error_set(error, BUS_ERROR_BAD_INPUT,
+                                "An agent's name has at most 32 of the letters a to z, digits, '.', '_' and '-', and "
+                                "begins with a letter or digit.");
         if (r >= 0)
                 r = asked_new(h, m, "The agent could not be spawned", &q, error);
         if (r < 0)

@@ -122,14 +122,29 @@ static int take_pubkey(Spawn *s, const char *hex) {
         return s->settings->npub ? 0 : -ENOMEM;
 }
 
+/* Two names for one key: its file is named after the key, and has one agent's settings. */
+static bool key_is_taken(Spawn *s, char reason[static 96]) {
+        const HostAgent *a;
+        uint8_t key[32];
+
+        a = hex_decode(s->hex, key, sizeof(key)) >= 0 ? agents_by_pubkey(s->agents, key) : NULL;
+        if (!a || streq(a->name, s->settings->name))
+                return false;
+        (void) snprintf(reason, 96, "the agent \"%s\" has this key", a->name);
+        return true;
+}
+
 static void on_checked(int error, const char *reason, const char *hex, void *userdata) {
         Spawn *s = userdata;
         Flow *f = &s->flow;
+        char taken[96];
         Step step;
 
         if (error >= 0)
                 error = take_pubkey(s, hex);
-        if (error >= 0 && s->from == AGENT_KEY_THERE)
+        if (error >= 0 && key_is_taken(s, taken))
+                step = s->noted ? flow_go(SPAWN_UNDOING) : flow_fail(f, -EEXIST, taken);
+        else if (error >= 0 && s->from == AGENT_KEY_THERE)
                 step = spawn_next(s, s->noted ? SPAWN_FILING : SPAWN_NOTING);
         else if (error >= 0)
                 step = flow_fail(f, -EEXIST,
@@ -167,6 +182,7 @@ static Step spawn_note(Flow *f) {
 static void on_keyed(int error, const char *reason, const char *hex, void *userdata) {
         Spawn *s = userdata;
         Flow *f = &s->flow;
+        char taken[96];
         int r;
 
         if (error == -EEXIST) { /* an answer of the signer was lost: it is ours */
@@ -177,6 +193,10 @@ static void on_keyed(int error, const char *reason, const char *hex, void *userd
         }
         if (error >= 0)
                 error = take_pubkey(s, hex);
+        if (error >= 0 && key_is_taken(s, taken)) {
+                error = -EEXIST;
+                reason = taken;
+        }
         flow_drive(f, error < 0 ? flow_fail(f, error, reason ?: "there is no memory")
                                 : spawn_next(s, SPAWN_FILING));
 }

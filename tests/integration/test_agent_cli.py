@@ -174,6 +174,20 @@ def test_the_mind_s_program_is_found_from_here_and_must_be_there(pylon, tmp_path
     assert f'exec = ["{tmp_path}/think", "--now"]' in pylon.json("agent", "edit", "ada")["settings"]
 
 
+def test_one_key_is_one_agent(pylon):
+    """Its file is named after the key: a second name for it must not write over the first one's settings."""
+    def imported(name):
+        return subprocess.run(pylon.command("agent", "spawn", name, "--import", "--fund", "no", "--json"), input=ZOO + "\n",
+                              capture_output=True, text=True)
+    assert imported("zoe").returncode == 0
+    pylon.run("agent", "edit", "zoe", "profile.about", "The first")
+    done = imported("impostor")
+    assert done.returncode == 73 and 'the agent "zoe" has this key' in error(done)["message"]
+    (path,) = (pylon.home / ".openagents/agents").iterdir()
+    assert 'name = "zoe"' in path.read_text() and "The first" in path.read_text()
+    assert "begins with a letter" in refused(pylon, 2, "BadInput", "agent", "spawn", "My Agent")
+
+
 def test_what_cannot_be_spawned_is_said_and_leaves_nothing(pylon):
     spawn(pylon, sats=0)
     refused(pylon, 73, "AgentExists", "agent", "spawn", "scout")
