@@ -47,7 +47,7 @@ int table_add(Table *t, const char *text) {
                 t->cells = cells;
                 t->allocated = n;
         }
-        copy = strndup(text, CELL_MAX);
+        copy = strndup(text, MIN(strlen(text), (size_t) CELL_MAX));
         if (!copy)
                 return -ENOMEM;
         t->cells[t->n_cells++] = printable(copy);
