@@ -46,6 +46,8 @@ def second_relay(tmp_path):
 def make_pylon(tmp_path, request):
     """make_pylon("start", [relay.url]): configured, initialised, not started. Stopped at the end."""
     made = []
+    for other in {"relay", "second_relay"} & set(request.fixturenames):
+        request.getfixturevalue(other)  # it outlives Pylon, which else waits to tell it goodbye
 
     def make(way, relays, more="", init=True, env=None):
         pylon = WAYS[way](tmp_path, relays, more, env)
