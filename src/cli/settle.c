@@ -13,6 +13,9 @@ int verb_job_settle(Cli *cli) {
 
         if (!destination == !cli->args.delivered)
                 return cli_fail(cli, "Usage", "%s", _("Say either --refund DEST or --delivered."));
+        if (destination && startswith(destination, "nostr+walletconnect:"))
+                return cli_fail(cli, "Usage", "%s",
+                                _("An NWC address is a secret and does not belong on a command line."));
         r = cli_check_text(cli, destination ?: "");
         if (r != EXIT_SUCCESS)
                 return r;

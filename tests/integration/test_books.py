@@ -35,7 +35,7 @@ def h(n):
 
 
 def intent(name, account, n, msat=1000, fee=0, grant="", purpose="", ref=""):
-    return (name, account, h(n), "lnbcrt1", "payee", grant, purpose, ref, msat, fee)
+    return (name, account, h(n), "lnbcrt1", "payee", grant, purpose, ref, "", msat, fee)
 
 
 def move(name, state, fee=0, driver="regtest"):
@@ -89,7 +89,7 @@ def ask():
     grant = f"g{i}" if i % 2 else ""
     account = "agent:rich" if i % 2 else f"agent:r{i}"
     key = int.from_bytes(name.encode(), "big") << 64 | i
-    row = (f"{name}-{i}", account, f"{key:064x}", "lnbcrt1", "payee", grant, "", "", 990, 10)
+    row = (f"{name}-{i}", account, f"{key:064x}", "lnbcrt1", "payee", grant, "", "", "", 990, 10)
     bus.call(None, "/com/openagents/Pylon1", "com.openagents.Pylon1.Store.Wallet", "AddIntents",
              GLib.Variant("(a(sssssssssxx))", ([row],)), None, Gio.DBusCallFlags.NONE, 60000, None, answered, i)
 

@@ -127,6 +127,11 @@ def test_the_wallet_is_killed_while_it_pays_back(make_shop, wallet, relay, tmp_p
     secret_is_nowhere(pylon, relay, request, wallet.uri)
 
 
+def test_an_address_on_the_command_line_is_refused(pylon):
+    done = pylon.run("job", "settle", "ab" * 32, "--refund", "nostr+walletconnect://x", expect=None)
+    assert done.returncode != 0 and "is a secret" in done.stderr
+
+
 def test_the_provider_is_killed_while_the_customers_wallet_is_asked(make_shop, wallet, relay):  # noqa: F811
     pylon, purse = make_shop()
     _, back, _ = purse.invoice(PRICE, account="owner", text="my money")
