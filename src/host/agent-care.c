@@ -269,11 +269,24 @@ static void on_invoice(
         care_end(userdata, error, reason, error < 0 ? "" : invoice->bolt11);
 }
 
-static void on_transferred(int error, const char *reason, void *userdata) {
+/* Whoever hears that it has the money finds it awake. */
+static void on_counted(int error, _unused_ const char *reason, const WalletAccount *accounts,
+                size_t n, void *userdata) {
         Care *c = userdata;
 
+        for (size_t i = 0; error >= 0 && i < n; i++)
+                agents_take_balance(c->agents, accounts + i);
+        care_end(c, 0, NULL, ""); /* what the wallet did not say now, its signals say later */
+}
+
+static void on_transferred(int error, const char *reason, void *userdata) {
+        Care *c = userdata;
+        const char *names[] = { c->agent->key };
+
         agents_ask_balance(c->agents, c->agent->key);
-        care_end(c, error, reason, "");
+        if (error < 0 || wallet_accounts(c->agents->wallet, names, ELEMENTSOF(names), on_counted, c,
+                                         &c->paying) < 0)
+                care_end(c, error, reason, "");
 }
 
 static int name_payment(Care *c, const char *what) {

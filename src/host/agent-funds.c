@@ -130,7 +130,7 @@ static void gather(Agents *s, usec_t usec) {
                 log_error("No timer is left; what agents have is not known.");
 }
 
-static void take_balance(Agents *s, const WalletAccount *account) {
+void agents_take_balance(Agents *s, const WalletAccount *account) {
         const char *name = startswith(account->account, "agent:");
         HostAgent *a = name ? map_get_string(&s->by_name, name) : NULL;
         int64_t msat = account->balance_msat - account->reserved_msat;
@@ -158,7 +158,7 @@ static void on_balances(int error, const char *reason, const WalletAccount *acco
         }
         s->balances_failed = 0;
         for (size_t i = 0; i < n; i++)
-                take_balance(s, accounts + i);
+                agents_take_balance(s, accounts + i);
         if (s->dirty)
                 gather(s, GATHER);
 }

@@ -47,8 +47,7 @@ const char *host_agent_why_asleep(const HostAgent *a) {
         if (*a->settings->network && !streq(a->settings->network, s->network))
                 return "it was made for another Bitcoin network";
         if (!lifecycle_may_tick(a->lifecycle))
-                return a->lifecycle == AGENT_SPAWNING ? "it waits for its first money"
-                                                      : "it has too little money";
+                return a->balance_msat <= 0 ? "it waits for money" : "it has too little money";
         return NULL;
 }
 

@@ -145,6 +145,7 @@ Schedule agent_schedule(const HostAgent *a);
 
 /* ---- agent-funds.c */
 int agents_funds_start(Agents *s);
+void agents_take_balance(Agents *s, const WalletAccount *account);
 void agents_ask_balance(Agents *s, const char *account); /* NULL: of all */
 void agent_evaluate(HostAgent *a);                       /* its lifecycle, by what is known */
 int agent_grant_json(const AgentSettings *s, Buffer *b);
