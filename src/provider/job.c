@@ -143,6 +143,8 @@ static Verdict job_check(Job *job) {
         v = job_understand(job);
         if (v != VERDICT_ACCEPTED)
                 return v;
+        if (job->task)
+                job->task->taken = job->stored;
         return b->class->check(b, job->request, job->task, &job->work, &job->reason);
 }
 

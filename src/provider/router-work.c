@@ -204,15 +204,16 @@ void router_forget_endpoint(Router *r, size_t i) {
 /* ---- the class's functions */
 
 Verdict router_work_new(Router *r, const TextTask *task, Work **ret, const char **ret_reason) {
+        /* What is there is not known yet: after a start jobs are taken up before anybody was asked.
+         */
+        bool waits = task->taken || router_is_new(r);
         RouterChoice c;
         RouterWork *w;
 
-        /* What is there is not known yet: after a start jobs are taken up before anybody was asked.
-         */
-        if (!router_can(r, task->work) && !router_is_new(r))
+        if (!router_can(r, task->work) && !waits)
                 return VERDICT_NO_BACKEND;
         if (router_choose(r, task->model, task->work, 0, &c) <= 0) {
-                if (!router_is_new(r))
+                if (!waits)
                         return VERDICT_UNKNOWN_MODEL;
         } else if (c.model->context > 0 && task->size / BYTES_A_TOKEN_MAX > c.model->context) {
                 *ret_reason = too_long();

@@ -27,6 +27,7 @@ typedef struct TextTask {
         char **stop;                                                    /* NULL: none */
         char *output; /* the media type of the answer */
         bool json;    /* the answer is to be JSON */
+        bool taken;   /* its job was accepted before: it waits for a server that is away */
 } TextTask;
 
 /* `texts` are the texts of the request's inputs in their order, once they are here. NULL: they are

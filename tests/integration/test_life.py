@@ -189,8 +189,10 @@ def test_an_agent_outlives_the_end_of_everything(world):
     world.spawn("alice", 5000)
     first = world.live("alice", {"type": "post", "text": "I say NONCE."}, {"type": "remember", "text": "I said NONCE"})
     before = world.balance("agent:alice")
+    announced = len(world.relay.events(31990))
     world.pylon.stop()
     world.pylon.start("--mode", "both")
+    wait_for(lambda: len(world.relay.events(31990)) > announced, 20, "the provider is on the market again")
     second = world.live("alice", {"type": "post", "text": "I say NONCE."})
     assert sorted(e["content"] for e in notes(world, "alice")) == sorted(f"I say {n}." for n in (first, second))
     assert world.balance("agent:alice") < before
