@@ -77,7 +77,8 @@ class Relay:
         """All that it ever accepted, oldest first."""
         if not self.file.exists():
             return []
-        events = [json.loads(line) for line in self.file.read_text().splitlines()]
+        whole, _, _ = self.file.read_text().rpartition("\n")  # the last line may be half written
+        events = [json.loads(line) for line in whole.splitlines()]
         return [e for e in events if not kinds or e["kind"] in kinds]
 
     def results(self, request_id, kind=6970):
