@@ -22,7 +22,7 @@ def pylon(make_pylon):
 def tree_of(pylon, **scripts):
     """A build tree beside the real one in which some services are shell scripts; $REAL is the real program."""
     tree = pylon.home / "tree"
-    for role in ROLES:
+    for role in (*ROLES, "agent"):
         (tree / role).mkdir(parents=True)
         program = tree / role / f"pylon-{role}"
         if role in scripts:
